@@ -1,0 +1,1 @@
+"""intq.bench: kernel and model benchmarks beside their peers."""

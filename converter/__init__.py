@@ -1,0 +1,1 @@
+"""intq.converter: float and quantized networks to the integer graph."""

@@ -1,0 +1,84 @@
+"""Builds intq.kernels._native: every kernels/<op>/<isa>.c with the flags of its row in isa.def, everything else without.
+
+An ISA whose flags the compiler does not know is left out. Without any C compiler the package still installs and runs on Numba
+or NumPy; set INTQ_NO_NATIVE=1 to ask for that.
+"""
+
+import os
+import platform
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+
+from setuptools import setup
+from setuptools.command.build_ext import build_ext
+
+ROOT = Path(__file__).parent.resolve()
+sys.path.insert(0, str(ROOT / "kernels"))
+import defs  # noqa: E402
+
+MACHINE = {"x86_64": "x86", "amd64": "x86", "aarch64": "arm", "arm64": "arm"}.get(platform.machine().lower(), "other")
+# -fwrapv: accumulators wrap modulo 2^32 by design. -ffp-contract=off: the edge must round like NumPy.
+COMMON = ["-std=gnu11", "-O3", "-fwrapv", "-ffp-contract=off", "-fno-strict-aliasing", "-Wall", "-Wextra", "-pthread", "-fvisibility=hidden"]
+PLAIN = ["kernels/table.c", "kernels/edge/edge.c", "runtime/run.c", "runtime/pool.c"]
+
+
+class BuildKernels(build_ext):
+    def build_extension(self, ext):
+        compiler = self.compiler
+        extra = shlex.split(os.environ.get("INTQ_CFLAGS", ""))
+        include = [str(ROOT / "kernels"), str(ROOT / "runtime")]
+        macros = []
+        for name, arch, flags, _ in defs.isas():
+            sources = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "kernels").glob(f"*/{name}.c"))
+            usable = arch in (MACHINE, "any") and self._knows(flags)
+            if usable and sources:
+                ext.extra_objects += compiler.compile(
+                    sources, self.build_temp, include_dirs=include, extra_postargs=COMMON + flags + extra, depends=ext.depends
+                )
+            macros.append((f"IF_{name}(...)", "__VA_ARGS__" if usable else ""))
+        ext.define_macros += macros
+        ext.sources += [p for p in PLAIN if (ROOT / p).exists()]
+        ext.include_dirs += include
+        ext.extra_compile_args += COMMON + extra
+        ext.extra_link_args += ["-pthread", *extra]
+        super().build_extension(ext)
+
+    def _knows(self, flags):
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder) / "probe.c"
+            source.write_text("int intq_probe;\n")
+            try:
+                self.compiler.compile([str(source)], folder, extra_postargs=list(flags))
+            except Exception:
+                return False
+            return True
+
+
+class OptionalKernels(BuildKernels):
+    def run(self):
+        try:
+            super().run()
+        except Exception as error:  # no compiler: the portable backends remain
+            if os.environ.get("INTQ_REQUIRE_NATIVE"):
+                raise
+            print(f"warning: the C kernels were not built ({error}); intq will run on its Numba or NumPy backend", file=sys.stderr)
+
+
+def depends():
+    return sorted(str(p.relative_to(ROOT)) for folder in ("kernels", "runtime") for p in (ROOT / folder).rglob("*") if p.suffix in {".c", ".h", ".inc", ".def"})
+
+
+def packages():
+    """The four code folders are the package: runtime/ is intq itself, the others its children; every folder with an __init__.py counts."""
+    found = {}
+    for folder, name in (("runtime", "intq"), ("kernels", "intq.kernels"), ("converter", "intq.converter"), ("bench", "intq.bench")):
+        for init in sorted((ROOT / folder).rglob("__init__.py")):
+            path = init.parent.relative_to(ROOT)
+            found[".".join([name, *path.parts[1:]])] = str(path)
+    return found
+
+
+native = {} if os.environ.get("INTQ_NO_NATIVE") else {"cffi_modules": ["kernels/build.py:ffi"], "cmdclass": {"build_ext": OptionalKernels}}
+setup(packages=list(packages()), package_dir=packages(), **native)
