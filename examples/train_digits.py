@@ -3,8 +3,8 @@
     python examples/train_digits.py            # needs torch, onnx, onnxruntime and scikit-learn; ten seconds
 
 The network has one of everything that a small vision model is made of: convolution with batch normalization, a
-depthwise-separable block, a residual addition, pooling and a dense layer. Batch normalization stays unfused in the file, so that
-the converter has it to fold. `--check` measures the committed files with onnxruntime instead of training.
+depthwise-separable block, a residual addition, pooling and a dense layer. Batch normalization stays unfused in the
+file, so that the converter has it to fold. `--check` measures the committed files with onnxruntime instead of training.
 """
 
 from __future__ import annotations
