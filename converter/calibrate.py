@@ -1,0 +1,71 @@
+"""Runs the float network over the calibration data, batch by batch, and lets a calibrator watch every tensor that needs a range."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import numpy as np
+
+from ..errors import InputError
+from .calibrators import Calibrator
+from .data import Replay
+from .ir import Array, Float
+from .onnx.emit import session, to_onnx
+
+Progress = Callable[[str, int, int | None], None]
+MEMORY = 128 << 20  # bytes of activations kept at a time
+
+
+class FloatRunner:
+    """Executes a float network and returns chosen values; `batch` is the number of samples it takes per call."""
+
+    def __init__(self, net: Float, outputs: Iterable[str], threads: int = 0, memory: int = MEMORY) -> None:
+        self.net = net
+        self.outputs = [name for name in dict.fromkeys(outputs) if name not in net.inputs]
+        self.echoed = [name for name in dict.fromkeys(outputs) if name in net.inputs]
+        self._session = session(to_onnx(net, self.outputs or net.outputs), threads=threads)
+        per_sample = 4 * sum(int(np.prod(value.shape)) for value in net.values.values())
+        self.batch = max(1, min(32, memory // max(per_sample, 1))) if net.free_batch and self._free() else 1
+
+    def _free(self) -> bool:
+        """Whether two samples in one call give outputs for two: exports may have batch 1 burnt into a constant."""
+        feeds = {name: np.zeros((2, *self.net.values[name].shape[1:]), self.net.values[name].dtype) for name in self.net.inputs}
+        try:
+            results = self._session.run(self.outputs or self.net.outputs, feeds)
+        except Exception:  # onnxruntime has a dozen exception classes without a common base; any of them means no
+            return False
+        names = self.outputs or self.net.outputs
+        return all(array.shape == (2, *self.net.shape(name)[1:]) for name, array in zip(names, results, strict=True))
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """Values of any number of samples, by name; at most `batch` are computed at a time."""
+        count = len(next(iter(feeds.values())))
+        parts = []
+        for start in range(0, count, self.batch):
+            block = {name: array[start : start + self.batch].astype(self.net.values[name].dtype) for name, array in feeds.items()}
+            parts.append(self._session.run(self.outputs, block) if self.outputs else [])
+        result = dict(zip(self.outputs, (np.concatenate(arrays) for arrays in zip(*parts, strict=True)), strict=True))
+        result.update({name: np.asarray(feeds[name]) for name in self.echoed})
+        return result
+
+    def walk(self, data: Replay) -> Iterator[dict[str, Array]]:
+        """The values of one batch after the other."""
+        shapes = {name: self.net.values[name].shape for name in self.net.inputs}
+        for feeds in data.batches(shapes, self.batch):
+            yield self.run(feeds)
+
+
+def observe(net: Float, data: Replay, names: Iterable[str], calibrator: Calibrator, progress: Progress | None = None) -> None:
+    """Show every value in `names` to the calibrator, for all samples, as often as it asks. Raises `InputError` on NaN inside the network."""
+    runner = FloatRunner(net, names)
+    for number in range(calibrator.passes):
+        calibrator.start_pass(number)
+        done = 0
+        for values in runner.walk(data):
+            for name, array in values.items():
+                if not np.isfinite(array).all():
+                    raise InputError(f"the float network computes NaN or infinity in {name!r} for the calibration data")
+                calibrator.observe(name, array)
+            done += len(next(iter(values.values())))
+            if progress is not None:
+                progress("calibrate", done, None)

@@ -1,0 +1,152 @@
+"""Calibration data in every accepted form as one stream of batches: {input name: float32 array}, checked as it flows."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from .ir import Array
+
+SUFFIXES = (".npz", ".npy")
+
+
+def stream(source: Any, names: list[str]) -> Iterator[dict[str, Array]]:
+    """Yields {input name: array with the batch in axis 0}, holding no more than one piece of the source at a time.
+
+    `source`: an array (all samples), a dict of arrays by input name, a path of a .npy or .npz file or of a directory of
+    them, or an iterable of these (a bare array in a list may also be a single sample without batch axis; `rebatch` adds it).
+    Raises `InputError` where it is none of them.
+    """
+    if isinstance(source, np.ndarray):
+        yield {_only(names): source}
+    elif isinstance(source, Mapping):
+        _check_names(source, names)
+        yield {name: as_array(source[name]) for name in names}
+    elif isinstance(source, (str, Path)):
+        yield from _files(Path(source), names)
+    elif isinstance(source, tuple) and len(source) == len(names) > 1 and all(hasattr(item, "shape") for item in source):
+        yield {name: as_array(item) for name, item in zip(names, source, strict=True)}
+    elif hasattr(source, "detach") or hasattr(source, "__array__"):
+        yield {_only(names): as_array(source)}
+    elif isinstance(source, Iterable):
+        for item in source:
+            yield from stream(item, names)
+    else:
+        raise InputError(f"cannot read calibration data from {type(source).__name__}: give an array, dict, path or an iterable of them")
+
+
+def as_array(item: Any) -> Array:
+    """NumPy view of an array or a torch tensor."""
+    return np.asarray(item.detach().cpu() if hasattr(item, "detach") else item)
+
+
+def _only(names: list[str]) -> str:
+    if len(names) != 1:
+        raise InputError(f"the model has {len(names)} inputs: give a dict with the keys {', '.join(names)}")
+    return names[0]
+
+
+def _check_names(source: Mapping[str, Any], names: list[str]) -> None:
+    missing = [name for name in names if name not in source]
+    if missing:
+        raise InputError(f"the calibration data lacks the input(s) {', '.join(missing)}; it has {', '.join(map(str, source))}")
+
+
+def _files(path: Path, names: list[str]) -> Iterator[dict[str, Array]]:
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES)
+        if not files:
+            raise InputError(f"no .npy or .npz files in {path}")
+        for file in files:
+            yield from _files(file, names)
+        return
+    if not path.is_file():
+        raise InputError(f"no such calibration file: {path}")
+    try:
+        loaded = np.load(path, allow_pickle=False, mmap_mode="r" if path.suffix == ".npy" else None)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} is no NumPy file: {error}") from error
+    if isinstance(loaded, np.ndarray):
+        yield {_only(names): loaded}
+        return
+    with loaded:
+        keys = loaded.files
+        if len(names) == 1 and names[0] not in keys:
+            if len(keys) != 1:
+                raise InputError(f"{path} holds {', '.join(keys)}; name the array of the input {names[0]!r}, or keep one array only")
+            yield {names[0]: loaded[keys[0]]}
+        else:
+            _check_names(dict.fromkeys(keys), names)
+            yield {name: loaded[name] for name in names}
+
+
+def rebatch(pieces: Iterable[dict[str, Array]], shapes: Mapping[str, tuple[int, ...]], batch: int) -> Iterator[dict[str, Array]]:
+    """Checks each piece against the input shapes (axis 0 aside) and yields at most `batch` samples at a time, as float32.
+
+    A sample without its batch axis gets one. Raises `InputError` for a wrong shape, NaN or infinity, a dtype that is no
+    number, inputs of different lengths, or when there is no sample at all.
+    """
+    seen = 0
+    for piece in pieces:
+        arrays = {name: _check(name, piece[name], shapes[name]) for name in shapes}
+        counts = {len(array) for array in arrays.values()}
+        if len(counts) != 1:
+            raise InputError(f"the inputs of one calibration piece have different numbers of samples: {sorted(counts)}")
+        count = counts.pop()
+        for start in range(0, count, batch):
+            block = {name: np.ascontiguousarray(array[start : start + batch], np.float32) for name, array in arrays.items()}
+            for name, array in block.items():
+                if not np.isfinite(array).all():
+                    raise InputError(f"calibration sample {seen + start} or a following one has NaN or infinity in input {name!r}")
+            yield block
+        seen += count
+    if seen == 0:
+        raise InputError("the calibration set is empty: give at least one sample")
+
+
+def _check(name: str, array: Any, shape: tuple[int, ...]) -> Array:
+    array = as_array(array)
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"calibration data for {name!r} has dtype {array.dtype}; numbers are needed")
+    if array.shape == shape[1:] and len(shape) > 1:
+        array = array[None]
+    if array.ndim != len(shape) or array.shape[1:] != shape[1:]:
+        raise InputError(f"calibration data for {name!r} has shape {array.shape}, the model wants (N, {', '.join(map(str, shape[1:]))})")
+    return array
+
+
+class Replay:
+    """Calibration data that can be walked again: several passes over the same samples, without keeping them where avoidable.
+
+    Arrays, dicts, lists and paths are re-read; a one-shot iterator (a generator) is recorded on its first walk, since nothing
+    else can bring its samples back.
+    """
+
+    def __init__(self, source: Any, names: list[str]) -> None:
+        self.names = names
+        one_shot = isinstance(source, Iterator)
+        self._source = source
+        self._record: list[dict[str, Array]] | None = [] if one_shot else None
+
+    def first_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the first piece, for models with free dimensions; {} where there is no data."""
+        for piece in itertools.islice(self.pieces(), 1):
+            return {name: tuple(array.shape) for name, array in piece.items()}
+        return {}
+
+    def pieces(self) -> Iterator[dict[str, Array]]:
+        if self._record is None:
+            yield from stream(self._source, self.names)
+            return
+        yield from list(self._record)
+        for piece in stream(self._source, self.names):  # an iterator goes on where it stopped
+            self._record.append(piece)
+            yield piece
+
+    def batches(self, shapes: Mapping[str, tuple[int, ...]], batch: int) -> Iterator[dict[str, Array]]:
+        return rebatch(self.pieces(), shapes, batch)

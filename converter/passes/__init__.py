@@ -1,0 +1,38 @@
+"""Float-to-float rewrites in their order; each is a small function in its own file, and the graph is checked after every one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..ir import Float
+from .batchnorm import batchnorm_to_affine
+from .channelwise import channelwise_to_affine
+from .fold_affine import fold_affine
+from .fuse_clamp import fuse_clamp
+from .fuse_pad import fuse_pad
+from .fuse_unary import fuse_unary
+from .linear import matmul_to_linear
+from .tidy import tidy
+
+Pass = Callable[[Float], None]
+
+PASSES: tuple[Pass, ...] = (
+    tidy,
+    matmul_to_linear,
+    batchnorm_to_affine,
+    channelwise_to_affine,
+    fold_affine,
+    fuse_clamp,
+    fuse_pad,
+    fuse_unary,
+    fuse_clamp,
+)
+
+
+def run(net: Float, passes: tuple[Pass, ...] = PASSES) -> Float:
+    """Apply the passes in place and return the network."""
+    for step in passes:
+        step(net)
+        net.remove_dead()
+        net.check(step.__name__)
+    return net
