@@ -23,11 +23,13 @@ typedef struct {
     int32_t any_left; /* some channel shifts left */
 } intq_requant;
 
-/* gemm row: acc[i*nr + j] = sum over segments s and k of a[i*lda + s*seg_stride + k] * b[s][k/kr][j][k%kr], for i < m, j < nr.
- * Each segment's k is padded with zero weights to a multiple of the row's ku; a may be read up to that multiple. n <= nr columns are wanted. */
-typedef void intq_gemm_fn(int64_t m, int64_t n, int64_t segs, int64_t k, const int8_t *a, int64_t lda, int64_t seg_stride, const int8_t *b,
-                          int32_t *acc);
-/* finish row: out[i*ldo + j] = requantize(acc[i*ldacc + j], channel0 + j) for i < m, j < n; writes nothing else. */
+/* gemm row: acc[i*nr + j] = init[j] + sum over segments s and k of a[i*lda + seg_offset[s] + k] * b[s][k/kr][j][k%kr], for i < m, j < nr;
+ * init NULL means zeros. Each segment's k is padded with zero weights to a multiple of the row's ku; a may be read up to that multiple.
+ * Only n <= nr columns are wanted: the others may be left unwritten. */
+typedef void intq_gemm_fn(int64_t m, int64_t n, int64_t segs, int64_t k, const int8_t *a, int64_t lda, const int64_t *seg_offset,
+                          const int8_t *b, const int32_t *init, int32_t *acc);
+/* finish row: out[i*ldo + j] = requantize(acc[i*ldacc + j], channel0 + j) for i < m, j < n; writes nothing else.
+ * rq->bias == NULL: the accumulators hold it already. */
 typedef void intq_finish_fn(int64_t m, int64_t n, const int32_t *acc, int64_t ldacc, const intq_requant *rq, int64_t channel0, int8_t *out,
                             int64_t ldo);
 
@@ -78,11 +80,17 @@ typedef struct {
     int32_t n, h, w, c, oh, ow, oc, kh, kw, groups;
     int32_t stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
     int32_t x_zero_point, w_zero_point;
-    /* (prepare) the loop structure, chosen from the shape */
-    int32_t mode; /* intq_conv_mode */
-    int32_t band; /* output rows (band mode) or output pixels (other modes) in one m-block */
-    int64_t m_blocks, n_blocks, panels_per_block; /* units = m_blocks * n_blocks * groups */
-    int64_t units, scratch_bytes;
+    /* (prepare) the loop structure, chosen from the shape: kernels/conv2d/conv2d.h */
+    const int64_t *seg_offset; /* of each segment of a product, in bytes from the left operand of the output pixel */
+    int64_t segs, seg_k, lda;
+    int32_t mode;              /* intq_conv_mode */
+    int32_t band;              /* output rows (band mode) or output pixels (other modes) in one m-block */
+    int32_t chunk;             /* rows of one product: its accumulators stay in the L1 cache */
+    int32_t row_pixels;        /* band mode: pixels from one output row to the next in the padded band */
+    int64_t plane_rows;        /* band mode: rows of one vertical phase of the band */
+    int64_t a_bytes;           /* scratch for the left operand */
+    int64_t m_blocks, n_blocks, panels_per_block;
+    int64_t units, scratch_bytes; /* units = m_blocks * groups * n_blocks, n fastest */
 } intq_conv2d;
 
 /* Depthwise. Weights come as w[kh][kw][oc], oc = c * multiplier. */

@@ -1,0 +1,29 @@
+/* conv2d and dense: the loop structure that prepare chooses and the driver (conv2d.inc) walks.
+ *
+ * The work is a product per block of output pixels: rows are pixels, columns are output channels in panels of nr, and the sum runs over
+ * `segs` segments of `seg_k` contiguous bytes, segment s starting seg_offset[s] bytes from the pixel's left operand, `lda` bytes apart.
+ *   CONV_DIRECT  1x1 without stride or border: the arena in place; rows that want unsigned operands get a copy with the sign flipped.
+ *   CONV_BAND    The input rows that `band` output rows need are copied with their zero-point border. A segment is a kernel row, or a
+ *                single tap under dilation or groups. Rows are padded to row_pixels output pixels, so that one product runs over several
+ *                output rows; the pixels between them are computed and dropped. With a vertical stride, rows of one phase lie together.
+ *   CONV_IM2COL  Every pixel's operand is copied out: one segment. For few channels, groups, and where the band would waste products. */
+#ifndef INTQ_CONV2D_H
+#define INTQ_CONV2D_H
+#include <stdint.h>
+#include <string.h>
+
+#include "decl.h"
+
+typedef enum { CONV_DIRECT, CONV_BAND, CONV_IM2COL } intq_conv_mode;
+
+static inline int64_t conv_min(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t conv_round_up(int64_t a, int64_t b) { return (a + b - 1) / b * b; }
+
+/* Bytes of one packed panel of nr columns. */
+static inline int64_t conv_panel_bytes(const intq_conv2d *p) { return p->segs * conv_round_up(p->seg_k, p->ku) * p->nr; }
+/* Scratch: accumulators of one chunk, then the left operand. */
+static inline int64_t conv_acc_bytes(const intq_conv2d *p) { return conv_round_up((int64_t)p->chunk * p->nr * 4, 64); }
+
+/* The prepare function of every conv2d row: chooses, packs, folds. */
+int64_t intq_conv2d_prepare(intq_conv2d *p, uint8_t *packed);
+#endif

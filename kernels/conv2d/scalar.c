@@ -1,0 +1,120 @@
+/* conv2d: the driver without vector flags, and what every driver shares: the choice of the loop structure and the packing of weights. */
+#include "conv2d/conv2d.inc"
+
+enum { A_BYTES = 24 << 10, ACC_BYTES = 16 << 10, MIN_BLOCKS = 8, COPY_BYTES_PER_CYCLE = 16, PIECE_CYCLES = 12 };
+
+static int64_t pixels_of(const intq_conv2d *p) { return (int64_t)p->n * p->oh * p->ow; }
+static int64_t panels_of(const intq_conv2d *p) { return (p->oc / p->groups + p->nr - 1) / p->nr; }
+static int is_direct(const intq_conv2d *p) {
+    return p->kh == 1 && p->kw == 1 && p->stride_h == 1 && p->stride_w == 1 && p->pad_top == 0 && p->pad_left == 0 && p->oh == p->h &&
+           p->ow == p->w;
+}
+
+static void set_band_geometry(intq_conv2d *p) {
+    const int64_t taps = p->groups > 1 || p->dilation_w > 1, cg = p->c / p->groups;
+    const int64_t needed = (int64_t)(p->ow - 1) * p->stride_w + (p->kw - 1) * p->dilation_w + 1;
+    p->segs = taps ? (int64_t)p->kh * p->kw : p->kh;
+    p->seg_k = taps ? cg : p->kw * cg;
+    p->lda = (int64_t)p->stride_w * p->c;
+    p->row_pixels = (int32_t)((needed + p->stride_w - 1) / p->stride_w);
+}
+
+/* Rough cycles of the whole layer: products, then copies of the left operand. */
+static int64_t product_cycles(const intq_conv2d *p, int64_t rows, int64_t segs, int64_t seg_k) {
+    const int64_t macs_per_cycle = p->ku >= 64 ? 640 : p->kr * p->nr;
+    return rows * segs * conv_round_up(seg_k, p->ku) * panels_of(p) * p->groups * p->nr / macs_per_cycle;
+}
+static int64_t copy_cycles(int64_t bytes, int64_t pieces) { return bytes / COPY_BYTES_PER_CYCLE + pieces * PIECE_CYCLES; }
+
+static int64_t band_cycles(intq_conv2d *p) {
+    set_band_geometry(p);
+    const int64_t rows = (int64_t)p->n * p->oh, width = (int64_t)p->row_pixels * p->stride_w;
+    return product_cycles(p, rows * p->row_pixels, p->segs, p->seg_k) + copy_cycles(rows * p->stride_h * width * p->c, rows * p->stride_h);
+}
+static int64_t im2col_cycles(const intq_conv2d *p) {
+    const int64_t cg = p->c / p->groups, taps = p->groups > 1 || p->dilation_w > 1;
+    const int64_t pieces = pixels_of(p) * p->groups * p->kh * (taps ? p->kw : 1);
+    return product_cycles(p, pixels_of(p), 1, (int64_t)p->kh * p->kw * cg) + copy_cycles(pixels_of(p) * p->kh * p->kw * p->c, pieces);
+}
+
+/* Rows of the left operand in one block: as many as stay in the L1 cache beside a panel, in whole tiles of 32. */
+static int64_t rows_per_block(const intq_conv2d *p) {
+    const int64_t k = p->segs * p->seg_k, fit = A_BYTES / (k > 0 ? k : 1) / 32 * 32;
+    return fit < 32 ? 32 : fit > 512 ? 512 : fit;
+}
+
+static void choose(intq_conv2d *p) {
+    p->row_pixels = 0;
+    p->plane_rows = 0;
+    p->mode = is_direct(p) ? CONV_DIRECT : band_cycles(p) < im2col_cycles(p) ? CONV_BAND : CONV_IM2COL;
+    if (p->mode == CONV_BAND) {
+        set_band_geometry(p);
+        const int64_t in_row = (int64_t)p->row_pixels * p->stride_w * p->c, reach = ((p->kh - 1) * p->dilation_h) / p->stride_h;
+        int64_t band = rows_per_block(p) / p->row_pixels;
+        const int64_t by_bytes = A_BYTES * 2 / (in_row * p->stride_h) - reach;
+        band = band > by_bytes ? band : by_bytes;
+        p->band = (int32_t)(band < 1 ? 1 : conv_min(band, p->oh));
+        p->plane_rows = p->band + reach;
+        p->m_blocks = (int64_t)p->n * ((p->oh + p->band - 1) / p->band);
+        p->a_bytes = p->stride_h * p->plane_rows * in_row;
+    } else {
+        const int64_t cg = p->c / p->groups;
+        p->segs = 1;
+        p->seg_k = p->mode == CONV_DIRECT ? cg : (int64_t)p->kh * p->kw * cg;
+        p->lda = p->mode == CONV_DIRECT ? p->c : p->seg_k;
+        p->band = (int32_t)conv_min(rows_per_block(p), pixels_of(p));
+        p->m_blocks = (pixels_of(p) + p->band - 1) / p->band;
+        p->a_bytes = p->mode == CONV_DIRECT && !(p->flags & INTQ_UNSIGNED_A) ? 0 : p->band * p->lda;
+    }
+    const int64_t panels = panels_of(p), blocks = p->m_blocks * p->groups;
+    int64_t parts = blocks >= MIN_BLOCKS ? 1 : (MIN_BLOCKS + blocks - 1) / blocks;
+    p->panels_per_block = (panels + parts - 1) / parts;
+    p->n_blocks = (panels + p->panels_per_block - 1) / p->panels_per_block;
+    p->chunk = (int32_t)(ACC_BYTES / (4 * p->nr));
+    p->units = blocks * p->n_blocks;
+    p->scratch_bytes = conv_acc_bytes(p) + p->a_bytes + INTQ_SLACK;
+}
+
+static void set_offsets(const intq_conv2d *p, int64_t *offset) {
+    const int taps = p->mode == CONV_BAND && p->segs != p->kh;
+    for (int64_t s = 0; s < p->segs; s++) {
+        const int64_t y = (taps ? s / p->kw : s) * p->dilation_h, x = taps ? s % p->kw * p->dilation_w : 0;
+        const int64_t row = y % p->stride_h * p->plane_rows + y / p->stride_h;
+        offset[s] = p->mode == CONV_BAND ? (row * p->row_pixels * p->stride_w + x) * p->c : 0;
+    }
+}
+
+/* Packs one channel's weights into column j of its panel. The weights of a segment are contiguous in [kh][kw][c] order in every mode. */
+static void pack_channel(const intq_conv2d *p, const int8_t *w, uint8_t *panel, int64_t j) {
+    const int64_t seg_bytes = conv_round_up(p->seg_k, p->ku) * p->nr;
+    for (int64_t s = 0; s < p->segs; s++)
+        for (int64_t k = 0; k < p->seg_k; k++)
+            panel[s * seg_bytes + (k / p->kr * p->nr + j) * p->kr + k % p->kr] = (uint8_t)w[s * p->seg_k + k];
+}
+
+int64_t intq_conv2d_prepare(intq_conv2d *p, uint8_t *packed) {
+    choose(p);
+    const int64_t panels = panels_of(p), panel_bytes = conv_panel_bytes(p), weights = conv_round_up(panels * p->groups * panel_bytes, 64);
+    const int64_t total = weights + p->segs * (int64_t)sizeof(int64_t) + INTQ_SLACK;
+    if (!packed) return total;
+    memset(packed, 0, (size_t)total);
+    const int64_t ocg = p->oc / p->groups, k = (int64_t)p->kh * p->kw * (p->c / p->groups);
+    const int32_t shift = p->x_zero_point + (p->flags & INTQ_UNSIGNED_A ? 128 : 0);
+    for (int64_t o = 0; o < p->oc; o++) {
+        const int8_t *w = p->weights + o * k;
+        pack_channel(p, w, packed + (o / ocg * panels + o % ocg / p->nr) * panel_bytes, o % ocg % p->nr);
+        int32_t sum = 0;
+        for (int64_t i = 0; i < k; i++) sum += w[i];
+        /* sum (x - zx)(w - zw) = sum x w - zw sum x - zx sum w + k zx zw; an unsigned row multiplies x + 128 */
+        p->bias[o] -= (int32_t)((uint32_t)shift * (uint32_t)sum - (uint32_t)((int64_t)p->x_zero_point * p->w_zero_point * k));
+    }
+    set_offsets(p, (int64_t *)(packed + weights));
+    p->packed = (const int8_t *)packed;
+    p->seg_offset = (const int64_t *)(packed + weights);
+    return total;
+}
+
+void intq_conv2d_any_scalar(const void *params, void *const *io, int64_t begin, int64_t end, uint8_t *scratch) {
+    conv2d_run(params, io, begin, end, scratch);
+}
+int64_t intq_conv2d_any_scalar_prepare(void *params, uint8_t *packed) { return intq_conv2d_prepare(params, packed); }
