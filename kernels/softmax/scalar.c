@@ -1,0 +1,2 @@
+#define KERNEL_NAME intq_softmax_any_scalar
+#include "softmax.inc"
