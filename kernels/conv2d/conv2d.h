@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "decl.h"
+#include "kernels.h"
 
 typedef enum { CONV_DIRECT, CONV_BAND, CONV_IM2COL } intq_conv_mode;
 

@@ -2,7 +2,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "decl.h"
+#include "kernels.h"
 
 static void accumulate(const intq_dwconv2d *p, const int8_t *image, int64_t y0, int64_t x0, int32_t *acc) {
     memset(acc, 0, (size_t)p->oc * sizeof *acc);

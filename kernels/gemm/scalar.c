@@ -1,7 +1,7 @@
 /* gemm, the shortest text: one row by 16 columns. */
 #include <stdint.h>
 
-#include "decl.h"
+#include "kernels.h"
 
 void intq_gemm_s8s8_1x16x1_scalar(int64_t m, int64_t n, int64_t segs, int64_t k, const int8_t *a, int64_t lda, const int64_t *seg_offset,
                                   const int8_t *b, const int32_t *init, int32_t *acc) {

@@ -3,7 +3,7 @@
 #define INTQ_VEC_SCALAR_H
 #include <stdint.h>
 
-#include "decl.h"
+#include "kernels.h"
 
 static inline int64_t clamp64(int64_t v, int64_t lo, int64_t hi) { return v < lo ? lo : v > hi ? hi : v; }
 static inline int32_t shift_left(int32_t v, int32_t by) { return (int32_t)((uint32_t)v << by); }

@@ -1,0 +1,72 @@
+/* gemm with vpdpbusd: 12 rows by 32 columns in 24 accumulators; a panel row is two vectors of 16 columns by 4 deep.
+ * The left operand is the unsigned one: rows arrive with the sign bit flipped. */
+#ifndef __AVX512VNNI__
+#error "compile with the flags of avx512vnni in isa.def"
+#endif
+#include <immintrin.h>
+#include <stdint.h>
+
+#include "kernels.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE __m512i four_bytes(const int8_t *a) {
+    int32_t v;
+    __builtin_memcpy(&v, a, sizeof v);
+    return _mm512_set1_epi32(v);
+}
+
+/* `rows` rows and `halves` vectors of columns, constants at every call. */
+INLINE void block(int rows, int halves, int64_t segs, int64_t k, const int8_t *a, int64_t lda, const int64_t *seg_offset, const int8_t *b,
+                  const int32_t *init, int32_t *acc) {
+    __m512i c[12][2];
+    for (int h = 0; h < halves; h++) {
+        const __m512i start = init ? _mm512_loadu_si512(init + 16 * h) : _mm512_setzero_si512();
+#pragma GCC unroll 12
+        for (int i = 0; i < rows; i++) c[i][h] = start;
+    }
+    for (int64_t s = 0; s < segs; s++) {
+        const int8_t *p = a + seg_offset[s];
+#pragma GCC unroll 2
+        for (int64_t q = 0; q < k; q += 4, b += 128, p += 4) {
+            const __m512i b0 = _mm512_loadu_si512(b), b1 = halves > 1 ? _mm512_loadu_si512(b + 64) : b0;
+            if (rows < 4) {
+                _mm_prefetch((const char *)(b + 2048), _MM_HINT_T0);
+                if (halves > 1) _mm_prefetch((const char *)(b + 2048 + 64), _MM_HINT_T0);
+            }
+            const int8_t *r[4] = {p, p + 3 * lda, p + 6 * lda, p + 9 * lda};
+#pragma GCC unroll 12
+            for (int i = 0; i < rows; i++) {
+                const __m512i v = four_bytes(r[i / 3] + i % 3 * lda);
+                c[i][0] = _mm512_dpbusd_epi32(c[i][0], v, b0);
+                if (halves > 1) c[i][1] = _mm512_dpbusd_epi32(c[i][1], v, b1);
+            }
+        }
+    }
+#pragma GCC unroll 12
+    for (int i = 0; i < rows; i++)
+        for (int h = 0; h < halves; h++) _mm512_storeu_si512(acc + 32 * i + 16 * h, c[i][h]);
+}
+
+#define ROWS(count)                                                                             \
+    while (m - i >= count) {                                                                    \
+        block(count, halves, segs, k, a + i * lda, lda, seg_offset, b, init, acc + 32 * i);     \
+        i += count;                                                                             \
+    }
+INLINE void columns(int halves, int64_t m, int64_t segs, int64_t k, const int8_t *a, int64_t lda, const int64_t *seg_offset, const int8_t *b,
+                    const int32_t *init, int32_t *acc) {
+    int64_t i = 0;
+    ROWS(12)
+    ROWS(8)
+    ROWS(4)
+    ROWS(2)
+    ROWS(1)
+}
+
+void intq_gemm_u8s8_12x32x4_avx512vnni(int64_t m, int64_t n, int64_t segs, int64_t k, const int8_t *a, int64_t lda, const int64_t *seg_offset,
+                                       const int8_t *b, const int32_t *init, int32_t *acc) {
+    if (n > 16)
+        columns(2, m, segs, k, a, lda, seg_offset, b, init, acc);
+    else
+        columns(1, m, segs, k, a, lda, seg_offset, b, init, acc);
+}

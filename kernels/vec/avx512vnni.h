@@ -1,0 +1,150 @@
+/* AVX-512: requantization of four vectors of 16 accumulators to 64 bytes (SPEC 3), inlined by finish, dwconv2d and others.
+ *
+ * rq512_load reads the parameters in the arrangement of the accumulators, rq512_<rounding> applies them:
+ *   RQ_ROW    vector i holds channels 16i .. 16i+15 of one row
+ *   RQ_PAIR   vectors 0, 1 hold 32 channels of one row, vectors 2, 3 the same of another
+ *   RQ_QUAD   every vector holds the same 16 channels
+ *   RQ_LANES  128-bit lane j of vector i holds channels 16j+4i .. +3: what unpacking bytes leaves; the packs here undo it
+ * The bytes come out in channel order, row after row. */
+#ifndef INTQ_VEC_AVX512VNNI_H
+#define INTQ_VEC_AVX512VNNI_H
+#ifndef __AVX512VNNI__
+#error "compile with the flags of avx512vnni in isa.def"
+#endif
+#include <immintrin.h>
+#include <stdint.h>
+
+#include "kernels.h"
+#include "vec/scalar.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+typedef enum { RQ_ROW, RQ_PAIR, RQ_QUAD, RQ_LANES } rq512_layout;
+
+typedef struct {
+    __m512i b[4], l[4], s[4], m[4]; /* q15: m[0], m[1] hold 16-bit multipliers in packed order */
+    __m512i half[4], half_odd[4];   /* q31_single: rounding constants of even and odd lanes; shift: half[] in 32 bits */
+    __m512i zero_point, lo, hi;
+    int left, clamp, slow;          /* slow: a shift outside what the vector code does */
+} rq512;
+
+INLINE __mmask16 mask16(int64_t n) { return (__mmask16)(n >= 16 ? 0xFFFF : n <= 0 ? 0 : (1u << n) - 1); }
+INLINE __mmask64 mask64(int64_t n) { return n >= 64 ? ~UINT64_C(0) : n <= 0 ? 0 : (UINT64_C(1) << n) - 1; }
+
+/* n <= 64 entries of one parameter array, in the layout; the others are 0. */
+INLINE void rq512_gather(__m512i *v, const int32_t *from, int64_t n, rq512_layout layout) {
+    const int64_t width = layout == RQ_PAIR ? 32 : layout == RQ_QUAD ? 16 : 64;
+    for (int i = 0; i < 4; i++) {
+        const int64_t at = 16 * i % width;
+        v[i] = from ? _mm512_maskz_loadu_epi32(mask16(n - at), from + at) : _mm512_setzero_si512();
+    }
+    if (layout != RQ_LANES) return;
+    const __m512i a = _mm512_shuffle_i32x4(v[0], v[1], 0x44), b = _mm512_shuffle_i32x4(v[0], v[1], 0xEE);
+    const __m512i c = _mm512_shuffle_i32x4(v[2], v[3], 0x44), d = _mm512_shuffle_i32x4(v[2], v[3], 0xEE);
+    v[0] = _mm512_shuffle_i32x4(a, c, 0x88);
+    v[1] = _mm512_shuffle_i32x4(a, c, 0xDD);
+    v[2] = _mm512_shuffle_i32x4(b, d, 0x88);
+    v[3] = _mm512_shuffle_i32x4(b, d, 0xDD);
+}
+
+INLINE void rq512_begin(rq512 *p, const intq_requant *rq, int64_t channel, int64_t n, rq512_layout layout) {
+    rq512_gather(p->b, rq->bias ? rq->bias + channel : NULL, n, layout);
+    rq512_gather(p->l, rq->left + channel, n, layout);
+    rq512_gather(p->s, rq->right + channel, n, layout);
+    rq512_gather(p->m, rq->mult + channel, n, layout);
+    p->zero_point = _mm512_set1_epi16((int16_t)rq->zero_point);
+    p->lo = _mm512_set1_epi8((int8_t)rq->lo);
+    p->hi = _mm512_set1_epi8((int8_t)rq->hi);
+    p->left = rq->any_left;
+    p->clamp = rq->lo > -128 || rq->hi < 127;
+    p->slow = 0;
+}
+INLINE void rq512_load_q15(rq512 *p, const intq_requant *rq, int64_t channel, int64_t n, rq512_layout layout) {
+    rq512_begin(p, rq, channel, n, layout);
+    p->m[0] = _mm512_packs_epi32(p->m[0], p->m[1]);
+    p->m[1] = _mm512_packs_epi32(p->m[2], p->m[3]);
+    p->zero_point = _mm512_set1_epi16((int16_t)(rq->zero_point * 64 + 32));
+}
+INLINE void rq512_load_shift(rq512 *p, const intq_requant *rq, int64_t channel, int64_t n, rq512_layout layout) {
+    rq512_begin(p, rq, channel, n, layout);
+    for (int i = 0; i < 4; i++) /* 1 << (s - 1), and 0 for s = 0: counts beyond 31 give 0 */
+        p->half[i] = _mm512_sllv_epi32(_mm512_set1_epi32(1), _mm512_sub_epi32(p->s[i], _mm512_set1_epi32(1)));
+}
+INLINE void rq512_load_q31_single(rq512 *p, const intq_requant *rq, int64_t channel, int64_t n, rq512_layout layout) {
+    rq512_begin(p, rq, channel, n, layout);
+    for (int64_t j = 0; j < n; j++) p->slow |= rq->right[channel + j] < 31;
+    const __m512i one = _mm512_set1_epi64(1), low = _mm512_set1_epi64(0xFFFFFFFF);
+    for (int i = 0; i < 4; i++) {
+        const __m512i even = _mm512_and_si512(p->s[i], low), odd = _mm512_srli_epi64(p->s[i], 32);
+        p->half[i] = _mm512_sllv_epi64(one, _mm512_sub_epi64(even, one));
+        p->half_odd[i] = _mm512_sllv_epi64(one, _mm512_sub_epi64(odd, one));
+    }
+}
+INLINE void rq512_load_q31_double(rq512 *p, const intq_requant *rq, int64_t channel, int64_t n, rq512_layout layout) {
+    rq512_begin(p, rq, channel, n, layout);
+    for (int i = 0; i < 4; i++) /* the mask of the bits that RoundingDivideByPOT drops */
+        p->half[i] = _mm512_sub_epi32(_mm512_sllv_epi32(_mm512_set1_epi32(1), p->s[i]), _mm512_set1_epi32(1));
+}
+
+/* The last steps of every rounding: two vectors of 16 bits to bytes. RQ_LANES is already in order. */
+INLINE __m512i rq512_bytes(const rq512 *p, __m512i x, __m512i y, rq512_layout layout) {
+    __m512i q = _mm512_packs_epi16(x, y);
+    if (layout != RQ_LANES) q = _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), q);
+    if (p->clamp) q = _mm512_min_epi8(_mm512_max_epi8(q, p->lo), p->hi);
+    return q;
+}
+/* 32-bit results before the zero point: packing saturates, which is what the clamp would do. */
+INLINE __m512i rq512_pack32(const rq512 *p, const __m512i *a, rq512_layout layout) {
+    const __m512i x = _mm512_adds_epi16(_mm512_packs_epi32(a[0], a[1]), p->zero_point);
+    return rq512_bytes(p, x, _mm512_adds_epi16(_mm512_packs_epi32(a[2], a[3]), p->zero_point), layout);
+}
+
+/* `bias`: whether p->b is still to be added; `left`: whether a channel shifts left. Constants at every call. */
+INLINE __m512i rq512_q15(const rq512 *p, __m512i *a, int bias, int left, rq512_layout layout) {
+    for (int i = 0; i < 4; i++) {
+        if (bias) a[i] = _mm512_add_epi32(a[i], p->b[i]);
+        if (left) a[i] = _mm512_sllv_epi32(a[i], p->l[i]);
+        a[i] = _mm512_srav_epi32(a[i], p->s[i]);
+    }
+    __m512i x = _mm512_mulhrs_epi16(_mm512_packs_epi32(a[0], a[1]), p->m[0]), y = _mm512_mulhrs_epi16(_mm512_packs_epi32(a[2], a[3]), p->m[1]);
+    x = _mm512_srai_epi16(_mm512_adds_epi16(x, p->zero_point), 6);
+    y = _mm512_srai_epi16(_mm512_adds_epi16(y, p->zero_point), 6);
+    return rq512_bytes(p, x, y, layout);
+}
+INLINE __m512i rq512_shift(const rq512 *p, __m512i *a, int bias, int left, rq512_layout layout) {
+    for (int i = 0; i < 4; i++) {
+        if (bias) a[i] = _mm512_add_epi32(a[i], p->b[i]);
+        a[i] = _mm512_add_epi32(a[i], p->half[i]);
+        if (left) a[i] = _mm512_sllv_epi32(a[i], p->l[i]);
+        a[i] = _mm512_srav_epi32(a[i], p->s[i]);
+    }
+    return rq512_pack32(p, a, layout);
+}
+/* Needs right >= 31, so that the result fits 32 bits. */
+INLINE __m512i rq512_q31_single(const rq512 *p, __m512i *a, int bias, int left, rq512_layout layout) {
+    (void)left;
+    for (int i = 0; i < 4; i++) {
+        if (bias) a[i] = _mm512_add_epi32(a[i], p->b[i]);
+        const __m512i se = _mm512_and_si512(p->s[i], _mm512_set1_epi64(0xFFFFFFFF)), so = _mm512_srli_epi64(p->s[i], 32);
+        const __m512i even = _mm512_add_epi64(_mm512_mul_epi32(a[i], p->m[i]), p->half[i]);
+        const __m512i odd = _mm512_add_epi64(_mm512_mul_epi32(_mm512_srli_epi64(a[i], 32), _mm512_srli_epi64(p->m[i], 32)), p->half_odd[i]);
+        a[i] = _mm512_mask_shuffle_epi32(_mm512_srav_epi64(even, se), 0xAAAA, _mm512_srav_epi64(odd, so), (_MM_PERM_ENUM)0xA0);
+    }
+    return rq512_pack32(p, a, layout);
+}
+INLINE __m512i rq512_q31_double(const rq512 *p, __m512i *a, int bias, int left, rq512_layout layout) {
+    const __m512i half = _mm512_set1_epi64(1 << 30), one = _mm512_set1_epi32(1);
+    for (int i = 0; i < 4; i++) {
+        if (bias) a[i] = _mm512_add_epi32(a[i], p->b[i]);
+        if (left) a[i] = _mm512_sllv_epi32(a[i], p->l[i]);
+        const __m512i even = _mm512_srli_epi64(_mm512_add_epi64(_mm512_mul_epi32(a[i], p->m[i]), half), 31);
+        const __m512i odd = _mm512_add_epi64(_mm512_mul_epi32(_mm512_srli_epi64(a[i], 32), _mm512_srli_epi64(p->m[i], 32)), half);
+        const __m512i high = _mm512_mask_blend_epi32(0xAAAA, even, _mm512_slli_epi64(odd, 1));
+        const __m512i rest = _mm512_and_si512(high, p->half[i]);
+        const __m512i threshold = _mm512_sub_epi32(_mm512_srli_epi32(p->half[i], 1), _mm512_srai_epi32(high, 31));
+        a[i] = _mm512_srav_epi32(high, p->s[i]);
+        a[i] = _mm512_mask_add_epi32(a[i], _mm512_cmpgt_epi32_mask(rest, threshold), a[i], one);
+    }
+    return rq512_pack32(p, a, layout);
+}
+#endif
