@@ -172,7 +172,7 @@ typedef struct {
     const uint8_t *table;
 } intq_lut8;
 
-/* Softmax over rows of `cols` (SPEC 9). A unit is one row. */
+/* Softmax over rows of `cols` (SPEC 7). A unit is one row. */
 typedef struct {
     int64_t rows, cols;
     const int32_t *table;

@@ -9,18 +9,36 @@
 
 #include "decl.h"
 
-/* Offsets of both operands at a unit; the output is dense, so its offset is unit * dims[5]. */
-static inline void intq_broadcast_at(const intq_broadcast *s, int64_t unit, int64_t *a, int64_t *b) {
-    *a = *b = 0;
+/* Where a walk over the runs stands: the index of every outer dimension, and the offsets of both operands. The output is dense, so its
+ * offset is unit * dims[5]. */
+typedef struct {
+    int64_t index[INTQ_MAX_DIMS], a, b;
+} intq_walk;
+
+static inline intq_walk intq_walk_from(const intq_broadcast *s, int64_t unit) {
+    intq_walk w = {{0}, 0, 0};
     for (int d = INTQ_MAX_DIMS - 2; d >= 0; d--) {
-        const int64_t i = unit % s->dims[d];
+        w.index[d] = unit % s->dims[d];
         unit /= s->dims[d];
-        *a += i * s->stride_a[d];
-        *b += i * s->stride_b[d];
+        w.a += w.index[d] * s->stride_a[d];
+        w.b += w.index[d] * s->stride_b[d];
+    }
+    return w;
+}
+
+static inline void intq_walk_on(const intq_broadcast *s, intq_walk *w) {
+    for (int d = INTQ_MAX_DIMS - 2; d >= 0; d--) {
+        w->a += s->stride_a[d];
+        w->b += s->stride_b[d];
+        if (++w->index[d] < s->dims[d]) return;
+        w->index[d] = 0;
+        w->a -= s->dims[d] * s->stride_a[d];
+        w->b -= s->dims[d] * s->stride_b[d];
     }
 }
 
-enum { INTQ_CHUNK = 4096 }; /* accumulators in the 16 KiB of scratch that these ops ask for */
+/* Accumulators held at once: the 16 KiB of scratch that these ops ask for, less the vector that a window sum may write too much. */
+enum { INTQ_CHUNK = 4096 - 64 };
 
 static inline void intq_finish_run(intq_finish_fn *finish, const intq_requant *rq, const int32_t *acc, int64_t n, int8_t *out) {
     const int64_t rows = n / INTQ_PAD_CHANNELS, rest = n % INTQ_PAD_CHANNELS, done = n - rest;

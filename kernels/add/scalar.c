@@ -8,10 +8,9 @@ void intq_add_any_scalar(const void *params, void *const *io, int64_t begin, int
     const int32_t m1 = p->m1, m2 = p->m2, shift = p->shift, zp = p->y_zero_point, lo = p->lo, hi = p->hi;
     const int32_t constant = (1 << (shift - 1)) - m1 * p->a_zero_point - m2 * p->b_zero_point;
     (void)scratch;
-    for (int64_t unit = begin; unit < end; unit++) {
-        int64_t at_a, at_b;
-        intq_broadcast_at(&p->shape, unit, &at_a, &at_b);
-        const int8_t *a = (const int8_t *)io[0] + at_a, *b = (const int8_t *)io[1] + at_b;
+    intq_walk at = intq_walk_from(&p->shape, begin);
+    for (int64_t unit = begin; unit < end; unit++, intq_walk_on(&p->shape, &at)) {
+        const int8_t *a = (const int8_t *)io[0] + at.a, *b = (const int8_t *)io[1] + at.b;
         int8_t *y = (int8_t *)io[2] + unit * n;
         for (int64_t i = 0; i < n; i++) {
             const int32_t v = ((m1 * a[i * sa] + m2 * b[i * sb] + constant) >> shift) + zp;
