@@ -4,7 +4,8 @@
  *   RQ_ROW    vector i holds channels 16i .. 16i+15 of one row
  *   RQ_PAIR   vectors 0, 1 hold 32 channels of one row, vectors 2, 3 the same of another
  *   RQ_QUAD   every vector holds the same 16 channels
- *   RQ_LANES  128-bit lane j of vector i holds channels 16j+4i .. +3: what unpacking bytes leaves; the packs here undo it
+ *   RQ_LANES  128-bit lane j of vector i holds channels 16j+4i .. +3: what unpacking bytes leaves; the packs here undo it.
+ *             RQ_LANES_PAIR and RQ_LANES_QUAD the same of 32 or 16 channels, in two halves or four quarters
  * The bytes come out in channel order, row after row. */
 #ifndef INTQ_VEC_AVX512VNNI_H
 #define INTQ_VEC_AVX512VNNI_H
@@ -19,7 +20,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-typedef enum { RQ_ROW, RQ_PAIR, RQ_QUAD, RQ_LANES } rq512_layout;
+typedef enum { RQ_ROW, RQ_PAIR, RQ_QUAD, RQ_LANES, RQ_LANES_PAIR, RQ_LANES_QUAD } rq512_layout;
 
 typedef struct {
     __m512i b[4], l[4], s[4], m[4]; /* q15: m[0], m[1] hold 16-bit multipliers in packed order */
@@ -33,12 +34,12 @@ INLINE __mmask64 mask64(int64_t n) { return n >= 64 ? ~UINT64_C(0) : n <= 0 ? 0 
 
 /* n <= 64 entries of one parameter array, in the layout; the others are 0. */
 INLINE void rq512_gather(__m512i *v, const int32_t *from, int64_t n, rq512_layout layout) {
-    const int64_t width = layout == RQ_PAIR ? 32 : layout == RQ_QUAD ? 16 : 64;
+    const int64_t width = layout % RQ_LANES == RQ_PAIR ? 32 : layout % RQ_LANES == RQ_QUAD ? 16 : 64;
     for (int i = 0; i < 4; i++) {
         const int64_t at = 16 * i % width;
         v[i] = from ? _mm512_maskz_loadu_epi32(mask16(n - at), from + at) : _mm512_setzero_si512();
     }
-    if (layout != RQ_LANES) return;
+    if (layout < RQ_LANES) return;
     const __m512i a = _mm512_shuffle_i32x4(v[0], v[1], 0x44), b = _mm512_shuffle_i32x4(v[0], v[1], 0xEE);
     const __m512i c = _mm512_shuffle_i32x4(v[2], v[3], 0x44), d = _mm512_shuffle_i32x4(v[2], v[3], 0xEE);
     v[0] = _mm512_shuffle_i32x4(a, c, 0x88);
@@ -86,10 +87,10 @@ INLINE void rq512_load_q31_double(rq512 *p, const intq_requant *rq, int64_t chan
         p->half[i] = _mm512_sub_epi32(_mm512_sllv_epi32(_mm512_set1_epi32(1), p->s[i]), _mm512_set1_epi32(1));
 }
 
-/* The last steps of every rounding: two vectors of 16 bits to bytes. RQ_LANES is already in order. */
+/* The last steps of every rounding: two vectors of 16 bits to bytes. RQ_LANES... are already in order. */
 INLINE __m512i rq512_bytes(const rq512 *p, __m512i x, __m512i y, rq512_layout layout) {
     __m512i q = _mm512_packs_epi16(x, y);
-    if (layout != RQ_LANES) q = _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), q);
+    if (layout < RQ_LANES) q = _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), q);
     if (p->clamp) q = _mm512_min_epi8(_mm512_max_epi8(q, p->lo), p->hi);
     return q;
 }
