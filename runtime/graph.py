@@ -17,8 +17,8 @@ import numpy.typing as npt
 from .errors import FormatError
 
 Array = npt.NDArray[Any]
-DTYPES = ("int8", "uint8", "int16", "int32")
-RANGES = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767), "int32": (-(2**31), 2**31 - 1)}
+DTYPES = ("int8", "uint8", "int16", "int32", "int64")
+RANGES = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767), "int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 
 
 class Tensor(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -1,1 +1,11 @@
-"""The operators of the integer graph, a file per family."""
+"""The operators of the integer graph, a file per family; importing this package registers them all."""
+
+import importlib
+import pkgutil
+
+from .base import REGISTRY, Bound, Op, View
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
+
+__all__ = ["REGISTRY", "Bound", "Op", "View"]

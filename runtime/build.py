@@ -1,0 +1,292 @@
+"""Lowers a graph to a native plan: C steps with packed weights, tensors placed in one arena.
+
+Ops call the methods of `Builder`; the result is a `Plan` that `intq_run` executes in one call.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from .arena import Interval, place
+from .errors import UnsupportedError
+from .graph import Array, Graph, Tensor
+from .kernel_api import ffi, pick
+from .ops import Op, View
+
+if TYPE_CHECKING:
+    from .kernel_api import Row
+    from .ops.product import DwConv2d, Product
+
+SLACK = 128
+SCRATCH = 16384
+PAD_CHANNELS = 64
+
+
+class Step(msgspec.Struct):
+    """One C step before addresses are known: tensor names stand for pointers."""
+
+    node: str
+    row: Any
+    params: Any
+    reads: list[str]
+    writes: list[str]
+    units: int
+    min_units: int
+
+
+class Builder:
+    """Collects the steps of one plan for a batch size and a chain of instruction sets."""
+
+    def __init__(self, graph: Graph, chain: tuple[str, ...], batch: int) -> None:
+        self.graph, self.chain, self.batch = graph, chain, batch
+        self.ffi = ffi
+        self.steps: list[Step] = []
+        self.aliases: dict[str, str] = {}
+        self.sizes: dict[str, int] = {t.name: self.size(t) * np.dtype(t.dtype).itemsize for t in graph.tensors.values()}
+        self.scratch_bytes = SCRATCH
+        self.alive: list[Any] = []  # cffi memory that params point to
+
+    # ----- shapes -----
+
+    def shape(self, t: Tensor) -> tuple[int, ...]:
+        """The tensor's shape with the plan's batch in axis 0."""
+        return t.shape if t.name in self.graph.constants or self.batch == 1 else (self.batch * t.shape[0], *t.shape[1:])
+
+    def size(self, t: Tensor) -> int:
+        return int(np.prod(self.shape(t), dtype=np.int64)) if t.shape else 1
+
+    # ----- memory -----
+
+    def hold(self, thing: Any) -> Any:
+        """Keep cffi memory alive as long as the plan."""
+        self.alive.append(thing)
+        return thing
+
+    def constant(self, array: Array, ctype: str) -> Any:
+        """A pointer to a private, dense copy of an array with readable slack behind it."""
+        raw = np.frombuffer(np.ascontiguousarray(array).tobytes() + bytes(SLACK), np.uint8)
+        return ffi.cast(ctype, self.hold(ffi.from_buffer(self.hold(raw))))
+
+    def new(self, struct: str, **fields: Any) -> Any:
+        p = self.hold(ffi.new(f"{struct} *"))
+        for name, value in fields.items():
+            setattr(p, name, value)
+        return p
+
+    def temporary(self, v: View, nbytes: int) -> str:
+        """A tensor that only this node's own steps see."""
+        name = f"{v.node.name}/temporary{len(self.sizes)}"
+        self.sizes[name] = nbytes * np.dtype(v.y().dtype).itemsize
+        return name
+
+    def alias(self, name: str, of: str) -> None:
+        """Both names mean the same bytes."""
+        self.aliases[name] = of
+
+    # ----- kernels -----
+
+    def row(self, op: str, variant: str, without_flags: int = 0) -> Row:
+        rows = pick(op, variant, self.chain, without_flags)
+        if not rows:
+            raise UnsupportedError(f"no {op} kernel of kind {variant} for {', '.join(self.chain)}; use backend='numba' or 'reference'")
+        return rows[0]
+
+    def finish(self, rounding: str) -> Any:
+        return ffi.cast("intq_finish_fn *", self.row("finish", rounding).c.fn)
+
+    def requant(
+        self, rq: Any, v: View, op: Any, bias: Array, multiplier: Array, shift: Array, *, uniform: bool = False, bias_pointer: bool = False
+    ) -> Any:
+        """Fill an intq_requant (decl.h); returns the writable bias array. `uniform` repeats the one entry over all lanes."""
+        m, s, total = multiplier.astype(np.int64), shift.astype(np.int64), bias.astype(np.int64)
+        right = 31 - s if op.rounding == "q31_single" else np.maximum(-s, 0)
+        left = np.zeros_like(s) if op.rounding == "q31_single" else np.maximum(s, 0)
+        if op.rounding == "q15":
+            total = total + ((1 << right) >> 1)
+        length = PAD_CHANNELS if uniform else -(-len(m) // PAD_CHANNELS) * PAD_CHANNELS + PAD_CHANNELS
+        mode: Any = {"mode": "edge"} if uniform else {"mode": "constant"}
+        arrays = [np.pad(a, (0, length - len(a)), **mode).astype(np.int32) for a in (total, m, left, right)]
+        rq.bias, rq.mult, rq.left, rq.right = (self.constant(a, "int32_t *") for a in arrays)
+        rq.zero_point, rq.lo, rq.hi, rq.any_left = v.y().zero_point, op.lo, op.hi, int(left.any())
+        return ffi.cast("int32_t *", rq.bias)
+
+    def broadcast(self, shape: Any, v: View) -> tuple[int, int]:
+        """Fill an intq_broadcast; neighbouring axes that both operands walk alike are merged. Returns (units, run length)."""
+        y = self.shape(v.y())
+        dims, strides = merge(y, [broadcast_strides(self.shape(v.x(i)), y) for i in (0, 1)])
+        for i in range(6):
+            shape.dims[i], shape.stride_a[i], shape.stride_b[i] = dims[i], strides[0][i], strides[1][i]
+        return int(np.prod(dims[:5])), dims[5]
+
+    # ----- steps -----
+
+    def step(self, v: View, row: Row, params: Any, units: int, min_units: int = 1, reads: list[str] | None = None,
+             writes: list[str] | None = None) -> None:  # fmt: skip
+        """Append a step. By default it reads the node's activations (and a constant among the first two inputs) and writes its outputs."""
+        self.steps.append(
+            Step(
+                v.node.name, row, params,
+                [v.node.inputs[i] for i in range(len(v.node.inputs)) if not v.is_constant(i) or i < 2] if reads is None else reads,
+                list(v.node.outputs) if writes is None else writes, int(units), int(min_units),
+            )
+        )  # fmt: skip
+
+    def prepare(self, row: Row, p: Any) -> None:
+        """Let the kernel choose its loops and pack its weights."""
+        nbytes = row.c.prepare(p, ffi.NULL)
+        packed = self.hold(aligned(nbytes + SLACK))
+        row.c.prepare(p, ffi.cast("uint8_t *", packed.ctypes.data))
+        self.scratch_bytes = max(self.scratch_bytes, p.scratch_bytes)
+
+    def product(self, v: View, op: Product, *, weights: Array, groups: int, kernel: tuple[int, int], image: tuple[int, ...], out: tuple[int, ...],
+                stride: tuple[int, int], dilation: tuple[int, int], pads: tuple[int, int, int, int]) -> None:  # fmt: skip
+        """conv2d and dense."""
+        variant = "s16" if op.rounding == "i64_15" else "s8"
+        row = self.row("conv2d", variant)
+        p = self.new("intq_conv2d", weights=self.constant(weights, "int8_t *"))
+        n, h, w, c = image
+        _, oh, ow, oc = out
+        for name, value in {
+            "n": n, "h": h, "w": w, "c": c, "oh": oh, "ow": ow, "oc": oc, "kh": kernel[0], "kw": kernel[1], "groups": groups,
+            "stride_h": stride[0], "stride_w": stride[1], "dilation_h": dilation[0], "dilation_w": dilation[1],
+            "pad_top": pads[0], "pad_left": pads[1], "x_zero_point": v.x().zero_point, "w_zero_point": v.x(1).zero_point,
+        }.items():  # fmt: skip
+            setattr(p, name, value)
+        if variant == "s8":
+            gemm = self.row("gemm", "s8s8", without_flags=1 if bool((weights == -128).any()) else 0)
+            p.gemm = ffi.cast("intq_gemm_fn *", gemm.c.fn)
+            p.nr, p.kr, p.ku, p.flags = gemm.nr, gemm.kr, gemm.ku, gemm.flags
+            p.finish = self.finish(op.rounding)
+        p.bias = self.requant(p.rq, v, op, v.array(2), v.array(3), v.array(4))
+        self.prepare(row, p)
+        self.step(v, row, p, p.units, reads=[v.node.inputs[0]])
+
+    def depthwise(self, v: View, op: DwConv2d) -> None:
+        variant = "s16" if op.rounding == "i64_15" else "s8"
+        row = self.row("dwconv2d", variant)
+        p = self.new("intq_dwconv2d", weights=self.constant(v.array(1), "int8_t *"))
+        n, h, w, c = self.shape(v.x())
+        _, oh, ow, oc = self.shape(v.y())
+        for name, value in {
+            "n": n, "h": h, "w": w, "c": c, "oh": oh, "ow": ow, "oc": oc, "kh": v.x(1).shape[0], "kw": v.x(1).shape[1], "multiplier": oc // c,
+            "stride_h": op.stride[0], "stride_w": op.stride[1], "dilation_h": op.dilation[0], "dilation_w": op.dilation[1],
+            "pad_top": op.pads[0], "pad_left": op.pads[1], "x_zero_point": v.x().zero_point, "w_zero_point": v.x(1).zero_point,
+        }.items():  # fmt: skip
+            setattr(p, name, value)
+        if variant == "s8":
+            p.finish = self.finish(op.rounding)
+        p.bias = self.requant(p.rq, v, op, v.array(2), v.array(3), v.array(4))
+        self.prepare(row, p)
+        self.step(v, row, p, p.units, reads=[v.node.inputs[0]])
+
+    def copy(self, v: View, source: str, dims: tuple[int, ...], xs: list[int], ys: list[int], x_offset: int = 0, y_offset: int = 0,
+             target: str | None = None) -> None:  # fmt: skip
+        """One strided copy of `dims` elements into the node's output."""
+        merged, (x_strides, y_strides) = merge(dims, [xs, ys])
+        p = self.new("intq_copy", x_offset=x_offset, y_offset=y_offset, element_size=np.dtype(v.y().dtype).itemsize)
+        for i in range(6):
+            p.dims[i], p.x_stride[i], p.y_stride[i] = merged[i], x_strides[i], y_strides[i]
+        run = int(np.prod(merged[2:]))
+        self.step(v, self.row("copy", "any"), p, merged[0] * merged[1], max(1, 32768 // run), [source], [target or v.node.outputs[0]])
+
+    def fill(self, v: View, value: int) -> None:
+        count = self.size(v.y())
+        p = self.new("intq_fill", count=count, value=value, element_size=np.dtype(v.y().dtype).itemsize)
+        self.step(v, self.row("fill", "any"), p, -(-count // 4096), 16, [], [v.node.outputs[0]])
+
+    def gather(self, v: View, source: str, target: str, shape: tuple[int, ...], axis: int, index: Array) -> None:
+        outer, inner = int(np.prod(shape[:axis])), int(np.prod(shape[axis + 1 :])) * np.dtype(v.y().dtype).itemsize
+        p = self.new("intq_gather", outer=outer, n_index=len(index), x_axis=shape[axis], inner_bytes=inner, index=self.constant(index, "int32_t *"))
+        self.step(v, self.row("gather", "any"), p, outer * len(index), max(1, 32768 // inner), [source], [target])
+
+    # ----- the whole graph -----
+
+    def build(self) -> Plan:
+        for node in self.graph.nodes:
+            assert isinstance(node.attrs, Op)
+            node.attrs.lower(View(self.graph, node), self)
+        return Plan(self)
+
+
+class Plan:
+    """Steps, arena offsets and packed weights: immutable, shared by every session that runs it."""
+
+    def __init__(self, builder: Builder) -> None:
+        graph = builder.graph
+        self.steps, self.scratch_bytes, self.alive = builder.steps, -(-builder.scratch_bytes // 64) * 64, builder.alive
+        self.aliases = builder.aliases
+        self.constants = {name: builder.constant(a, "uint8_t *") for name, a in graph.constants.items() if any(name in s.reads for s in self.steps)}
+        first: dict[str, int] = {}
+        last: dict[str, int] = {}
+        end = len(self.steps)
+        for i, step in enumerate(self.steps):
+            for name in (*step.reads, *step.writes):
+                root = self.root(name)
+                first.setdefault(root, i)
+                last[root] = i
+        for port in graph.inputs:  # callers may keep writing and reading these buffers, so they never share memory
+            first[self.root(port.tensor)], last[self.root(port.tensor)] = -1, end
+        for port in graph.outputs:
+            first[self.root(port.tensor)], last[self.root(port.tensor)] = -1, end
+        for state in graph.states:
+            for name in (state.read, state.write):
+                first[self.root(name)], last[self.root(name)] = -1, end
+        sizes: dict[str, int] = {}
+        for name, size in builder.sizes.items():
+            root = self.root(name)
+            sizes[root] = max(sizes.get(root, 0), size)
+        intervals = [Interval(name, sizes[name], first[name], last[name]) for name in first if name not in graph.constants]
+        self.offsets, self.arena_bytes = place(intervals, SLACK)
+
+    def root(self, name: str) -> str:
+        while name in self.aliases:
+            name = self.aliases[name]
+        return name
+
+    def bind(self, arena: Array) -> Any:
+        """A C array of steps whose pointers go into this arena."""
+        steps = ffi.new("intq_step[]", max(len(self.steps), 1))
+        base = arena.ctypes.data
+        for c, step in zip(steps, self.steps, strict=False):
+            c.fn = ffi.cast("intq_kernel_fn *", step.row.c.fn)
+            c.params, c.units, c.min_units = step.params, step.units, step.min_units
+            for i, name in enumerate((*step.reads, *step.writes)):
+                root = self.root(name)
+                c.io[i] = self.constants[root] if root in self.constants else ffi.cast("void *", base + self.offsets[root])
+        return steps
+
+
+def aligned(nbytes: int, to: int = 64) -> Array:
+    """Zeroed bytes at an aligned address."""
+    raw = np.zeros(nbytes + to, np.uint8)
+    start = -raw.ctypes.data % to
+    return raw[start : start + nbytes]
+
+
+def broadcast_strides(shape: tuple[int, ...], to: tuple[int, ...]) -> list[int]:
+    """Element strides of a dense array of `shape` walked as `to`; 0 where an axis repeats."""
+    padded = (1,) * (len(to) - len(shape)) + shape
+    out, step = [0] * len(to), 1
+    for i in range(len(to) - 1, -1, -1):
+        out[i] = step if padded[i] > 1 else 0
+        step *= padded[i]
+    return out
+
+
+def merge(dims: tuple[int, ...], strides: list[list[int]]) -> tuple[list[int], list[list[int]]]:
+    """Drop axes of size 1, join neighbours that every walker passes without a gap, right-align to 6 axes."""
+    kept: list[tuple[int, list[int]]] = []
+    for i, d in enumerate(dims):
+        if d == 1:
+            continue
+        at = [s[i] for s in strides]
+        if kept and all(p == s * d for p, s in zip(kept[-1][1], at, strict=True)):
+            kept[-1] = (kept[-1][0] * d, at)
+        else:
+            kept.append((d, at))
+    blank = [(1, [0] * len(strides))] * (6 - len(kept))
+    rows = blank + kept
+    return [d for d, _ in rows], [[s[k] for _, s in rows] for k in range(len(strides))]

@@ -1,0 +1,128 @@
+"""The .intq file: a safetensors container whose metadata key `intq` holds the graph as JSON. Plain weights; packing happens at load.
+
+Version 1 of the JSON: {"version", "name", "numerics", "recipe", "tensors", "nodes", "inputs", "outputs", "states"}; unknown keys are errors.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from .errors import FormatError
+from .graph import Graph, Node, Port, State, Tensor
+from .ops import REGISTRY
+
+VERSION = 1
+ALIGNED_DTYPES = {"I8": np.int8, "U8": np.uint8, "I16": np.int16, "I32": np.int32, "I64": np.int64}
+
+
+class NodeRecord(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    op: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attrs: msgspec.Raw
+
+
+class GraphRecord(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    version: int
+    name: str
+    numerics: str
+    recipe: dict[str, Any] = {}
+    tensors: list[Tensor]
+    nodes: list[NodeRecord]
+    inputs: list[Port]
+    outputs: list[Port]
+    states: list[State] = []
+
+
+def to_bytes(graph: Graph, numerics: str, recipe: dict[str, Any]) -> bytes:
+    """Serialize; the same graph gives the same bytes."""
+    record = GraphRecord(
+        version=VERSION,
+        name=graph.name,
+        numerics=numerics,
+        recipe=recipe,
+        tensors=list(graph.tensors.values()),
+        nodes=[NodeRecord(n.name, n.op, n.inputs, n.outputs, msgspec.Raw(msgspec.json.encode(n.attrs))) for n in graph.nodes],
+        inputs=graph.inputs,
+        outputs=graph.outputs,
+        states=graph.states,
+    )
+    return bytes(safetensors.numpy.save(dict(graph.constants), {"intq": msgspec.json.encode(record).decode()}))
+
+
+def from_bytes(data: bytes) -> tuple[Graph, str, dict[str, Any]]:
+    """Parse a file's bytes into (graph, numerics, recipe). Structure only: `checks.check_graph` proves that it can run.
+
+    Raises FormatError with the place and the reason.
+    """
+    try:
+        arrays = safetensors.numpy.load(data)
+        length = int.from_bytes(data[:8], "little")
+        text = json.loads(data[8 : 8 + length]).get("__metadata__", {}).get("intq")
+    except Exception as error:  # the library raises several kinds for broken containers
+        raise FormatError(f"not an .intq file: {error}") from None
+    if not isinstance(text, str):
+        raise FormatError("not an .intq file: a safetensors container without the metadata key 'intq'")
+    try:
+        record = msgspec.json.decode(text.encode(), type=GraphRecord)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError, ValueError) as error:
+        raise FormatError(f"graph: {error}") from None
+    if record.version != VERSION:
+        raise FormatError(f"format version {record.version}; this release reads version {VERSION}")
+    return build(record, arrays), record.numerics, record.recipe
+
+
+def build(record: GraphRecord, arrays: dict[str, np.ndarray[Any, Any]]) -> Graph:
+    graph = Graph(record.name)
+    for tensor in record.tensors:
+        if tensor.name in graph.tensors:
+            raise FormatError(f"tensor {tensor.name!r} is defined twice")
+        graph.tensors[tensor.name] = tensor
+    for name, array in arrays.items():
+        if name not in graph.tensors:
+            raise FormatError(f"data for tensor {name!r}, which the graph does not have")
+        graph.constants[name] = np.ascontiguousarray(array)
+    for node in record.nodes:
+        if node.op not in REGISTRY:
+            raise FormatError(f"node {node.name!r}: op {node.op!r} is unknown to this release; known: {', '.join(sorted(REGISTRY))}")
+        try:
+            attrs = msgspec.json.decode(node.attrs, type=REGISTRY[node.op])
+        except (msgspec.MsgspecError, RecursionError, ValueError) as error:
+            raise FormatError(f"node {node.name!r} ({node.op}): {error}") from None
+        graph.nodes.append(Node(name=node.name, attrs=attrs, inputs=node.inputs, outputs=node.outputs))
+    graph.inputs, graph.outputs, graph.states = record.inputs, record.outputs, record.states
+    return graph
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write to a temporary file beside `path`, sync, rename: a crash leaves the old file or the new one, never half of one."""
+    target = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~current_umask())
+        os.replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def current_umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
