@@ -88,10 +88,10 @@ def closure(isa: str = "auto") -> tuple[str, ...]:
 
 
 def pick(op: str, variant: str, chain: tuple[str, ...], without_flags: int = 0) -> list[Row]:
-    """Usable rows of an op and variant, best ISA first; rows with any of `without_flags` are left out."""
+    """Usable rows of an op and variant ("" for every variant), best ISA first; rows with any of `without_flags` are left out."""
     return [
         row
         for isa in chain
         for row in table()
-        if row.c is not None and row.op == op and row.variant == variant and row.isa == isa and not row.flags & without_flags
+        if row.c is not None and row.op == op and variant in ("", row.variant) and row.isa == isa and not row.flags & without_flags
     ]

@@ -125,11 +125,11 @@ class Builder:
 
     def step(self, v: View, row: Row, params: Any, units: int, min_units: int = 1, reads: list[str] | None = None,
              writes: list[str] | None = None) -> None:  # fmt: skip
-        """Append a step. By default it reads the node's activations (and a constant among the first two inputs) and writes its outputs."""
+        """Append a step. By default it reads the node's activations and writes its outputs; `reads` may name constants too."""
         self.steps.append(
             Step(
                 v.node.name, row, params,
-                [v.node.inputs[i] for i in range(len(v.node.inputs)) if not v.is_constant(i) or i < 2] if reads is None else reads,
+                [name for i, name in enumerate(v.node.inputs) if not v.is_constant(i)] if reads is None else reads,
                 list(v.node.outputs) if writes is None else writes, int(units), int(min_units),
             )
         )  # fmt: skip
@@ -144,7 +144,7 @@ class Builder:
     def product(self, v: View, op: Product, *, weights: Array, groups: int, kernel: tuple[int, int], image: tuple[int, ...], out: tuple[int, ...],
                 stride: tuple[int, int], dilation: tuple[int, int], pads: tuple[int, int, int, int]) -> None:  # fmt: skip
         """conv2d and dense."""
-        variant = "s16" if op.rounding == "i64_15" else "s8"
+        variant = "s16" if op.rounding == "i64_15" else "any"
         row = self.row("conv2d", variant)
         p = self.new("intq_conv2d", weights=self.constant(weights, "int8_t *"))
         n, h, w, c = image
@@ -155,8 +155,8 @@ class Builder:
             "pad_top": pads[0], "pad_left": pads[1], "x_zero_point": v.x().zero_point, "w_zero_point": v.x(1).zero_point,
         }.items():  # fmt: skip
             setattr(p, name, value)
-        if variant == "s8":
-            gemm = self.row("gemm", "s8s8", without_flags=1 if bool((weights == -128).any()) else 0)
+        if variant == "any":
+            gemm = self.row("gemm", "", without_flags=1 if bool((weights == -128).any()) else 0)
             p.gemm = ffi.cast("intq_gemm_fn *", gemm.c.fn)
             p.nr, p.kr, p.ku, p.flags = gemm.nr, gemm.kr, gemm.ku, gemm.flags
             p.finish = self.finish(op.rounding)
@@ -165,7 +165,7 @@ class Builder:
         self.step(v, row, p, p.units, reads=[v.node.inputs[0]])
 
     def depthwise(self, v: View, op: DwConv2d) -> None:
-        variant = "s16" if op.rounding == "i64_15" else "s8"
+        variant = "s16" if op.rounding == "i64_15" else "any"
         row = self.row("dwconv2d", variant)
         p = self.new("intq_dwconv2d", weights=self.constant(v.array(1), "int8_t *"))
         n, h, w, c = self.shape(v.x())
@@ -176,7 +176,7 @@ class Builder:
             "pad_top": op.pads[0], "pad_left": op.pads[1], "x_zero_point": v.x().zero_point, "w_zero_point": v.x(1).zero_point,
         }.items():  # fmt: skip
             setattr(p, name, value)
-        if variant == "s8":
+        if variant == "any":
             p.finish = self.finish(op.rounding)
         p.bias = self.requant(p.rq, v, op, v.array(2), v.array(3), v.array(4))
         self.prepare(row, p)

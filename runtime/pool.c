@@ -1,15 +1,19 @@
 /* A pool of worker threads for intq_run.
  *
- * The caller publishes a step and raises `ticket`; workers see it, take slices of the units from an atomic counter, and count down
- * `busy`. A worker spins for some microseconds before it sleeps, because the next step of a network usually follows at once. */
+ * The caller publishes a step by writing `claim` = ticket << 32 | first unit that nobody has taken. Whoever moves `claim` on owns a
+ * slice of units of that very ticket, so a worker that comes late, or never, costs nothing and cannot touch a step that is over.
+ * The step is done when `done` has counted all its units. A worker spins for some microseconds before it sleeps, because the next
+ * step of a network usually follows at once. */
 #define _GNU_SOURCE
 #include "pool.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
 enum { SPINS = 20000, SLICES_PER_PART = 4 };
+static const uint64_t UNIT = 0xffffffff;
 
 typedef struct {
     struct intq_pool_s *pool;
@@ -21,11 +25,14 @@ struct intq_pool_s {
     int64_t threads;
     const intq_step *step;
     uint8_t *scratch;
-    int64_t scratch_bytes, slice, parts;
-    atomic_int_fast64_t next;    /* first unit that nobody has taken */
-    atomic_int_fast64_t ticket;  /* number of the current step; negative: quit */
-    atomic_int_fast64_t busy;    /* workers that have not finished the current step */
+    int64_t scratch_bytes;
+    uint32_t ticket;
+    atomic_uint_fast64_t claim;
+    atomic_int_fast64_t slice, units; /* of the current step; read before a claim, valid if the claim succeeds */
+    atomic_int_fast64_t parts;
+    atomic_int_fast64_t done;
     atomic_int_fast64_t asleep;
+    atomic_int quit;
     pthread_mutex_t lock;
     pthread_cond_t wake;
     worker *workers;
@@ -41,26 +48,32 @@ static inline void pause_cpu(void) {
 
 int64_t intq_threads_count(const intq_threads *t) { return t ? t->threads : 1; }
 
+/* Takes and runs slices until none is left. */
 static void take_slices(intq_threads *t, int64_t index) {
-    const intq_step *s = t->step;
+    uint64_t at = atomic_load(&t->claim);
     for (;;) {
-        const int64_t begin = atomic_fetch_add(&t->next, t->slice);
-        if (begin >= s->units) return;
-        const int64_t end = begin + t->slice < s->units ? begin + t->slice : s->units;
+        const int64_t begin = (int64_t)(at & UNIT), units = atomic_load(&t->units), slice = atomic_load(&t->slice);
+        if (begin >= units) return;
+        const int64_t end = begin + slice < units ? begin + slice : units;
+        if (!atomic_compare_exchange_weak(&t->claim, &at, (at & ~UNIT) | (uint64_t)end)) continue;
+        const intq_step *s = t->step; /* cannot change before these units are counted as done */
         s->fn(s->params, s->io, begin, end, t->scratch + index * t->scratch_bytes);
+        atomic_fetch_add_explicit(&t->done, end - begin, memory_order_release);
+        at = atomic_load(&t->claim);
     }
 }
 
-static int64_t wait_for_ticket(intq_threads *t, int64_t seen) {
+/* Waits until the ticket differs from `seen`; returns the new one. */
+static uint32_t wait_for_ticket(intq_threads *t, uint32_t seen) {
     for (int i = 0; i < SPINS; i++) {
-        const int64_t now = atomic_load_explicit(&t->ticket, memory_order_acquire);
+        const uint32_t now = (uint32_t)(atomic_load_explicit(&t->claim, memory_order_acquire) >> 32);
         if (now != seen) return now;
         pause_cpu();
     }
     pthread_mutex_lock(&t->lock);
     atomic_fetch_add(&t->asleep, 1);
-    int64_t now;
-    while ((now = atomic_load(&t->ticket)) == seen) pthread_cond_wait(&t->wake, &t->lock);
+    uint32_t now;
+    while ((now = (uint32_t)(atomic_load(&t->claim) >> 32)) == seen) pthread_cond_wait(&t->wake, &t->lock);
     atomic_fetch_sub(&t->asleep, 1);
     pthread_mutex_unlock(&t->lock);
     return now;
@@ -69,17 +82,18 @@ static int64_t wait_for_ticket(intq_threads *t, int64_t seen) {
 static void *work(void *arg) {
     worker *w = arg;
     intq_threads *t = w->pool;
-    int64_t seen = 0;
+    uint32_t seen = 0;
     for (;;) {
         seen = wait_for_ticket(t, seen);
-        if (seen < 0) return NULL;
-        if (w->index < t->parts) take_slices(t, w->index);
-        atomic_fetch_sub_explicit(&t->busy, 1, memory_order_release);
+        if (atomic_load(&t->quit)) return NULL;
+        if (w->index < atomic_load(&t->parts)) take_slices(t, w->index);
     }
 }
 
-static void publish(intq_threads *t, int64_t ticket) {
-    atomic_store(&t->ticket, ticket);
+/* Opens a new ticket with its units still to take, and wakes who sleeps. */
+static void publish(intq_threads *t) {
+    t->ticket++;
+    atomic_store(&t->claim, (uint64_t)t->ticket << 32);
     if (atomic_load(&t->asleep) > 0) { /* sequentially consistent with the sleeper's increment before its last look at the ticket */
         pthread_mutex_lock(&t->lock);
         pthread_cond_broadcast(&t->wake);
@@ -88,16 +102,17 @@ static void publish(intq_threads *t, int64_t ticket) {
 }
 
 void intq_threads_run(intq_threads *t, const intq_step *step, int64_t parts, uint8_t *scratch, int64_t scratch_bytes) {
+    atomic_store(&t->claim, (uint64_t)t->ticket << 32 | UNIT); /* closes the old ticket before its fields change */
     t->step = step;
     t->scratch = scratch;
     t->scratch_bytes = scratch_bytes;
-    t->parts = parts;
-    t->slice = (step->units + parts * SLICES_PER_PART - 1) / (parts * SLICES_PER_PART);
-    atomic_store(&t->next, 0);
-    atomic_store(&t->busy, t->threads - 1);
-    publish(t, atomic_load(&t->ticket) + 1);
+    atomic_store(&t->units, step->units);
+    atomic_store(&t->slice, (step->units + parts * SLICES_PER_PART - 1) / (parts * SLICES_PER_PART));
+    atomic_store(&t->parts, parts);
+    atomic_store(&t->done, 0);
+    publish(t);
     take_slices(t, 0);
-    for (int i = 0; atomic_load_explicit(&t->busy, memory_order_acquire) > 0; i++) {
+    for (int i = 0; atomic_load_explicit(&t->done, memory_order_acquire) < step->units; i++) {
         if (i < SPINS)
             pause_cpu();
         else
@@ -128,7 +143,9 @@ intq_threads *intq_threads_new(int32_t threads) {
 
 void intq_threads_free(intq_threads *t) {
     if (!t) return;
-    publish(t, -1);
+    atomic_store(&t->units, 0);
+    atomic_store(&t->quit, 1);
+    publish(t);
     for (int64_t i = 1; i < t->threads; i++) pthread_join(t->workers[i].thread, NULL);
     pthread_cond_destroy(&t->wake);
     pthread_mutex_destroy(&t->lock);

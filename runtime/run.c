@@ -16,7 +16,7 @@ void intq_run(const intq_step *steps, int32_t n_steps, intq_threads *t, uint8_t 
         const int64_t start = ns ? nanoseconds() : 0;
         int64_t parts = s->units / (s->min_units > 0 ? s->min_units : 1);
         parts = parts < threads ? parts : threads;
-        if (parts <= 1)
+        if (parts <= 1 || s->units > INT32_MAX)
             s->fn(s->params, s->io, 0, s->units, scratch);
         else
             intq_threads_run(t, s, parts, scratch, scratch_bytes);

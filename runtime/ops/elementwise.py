@@ -61,11 +61,11 @@ class Add(Binary, kw_only=True):
         v.within("shift", self.shift, 1, 30)
 
     def lower(self, v: View, b: Builder) -> None:
-        row = b.row("add", "s8")
+        row = b.row("add", "any")
         p = b.new("intq_add", m1=self.m1, m2=self.m2, shift=self.shift, lo=self.lo, hi=self.hi, a_zero_point=v.x(0).zero_point,
                   b_zero_point=v.x(1).zero_point, y_zero_point=v.y().zero_point)  # fmt: skip
         units, run = b.broadcast(p.shape, v)
-        b.step(v, row, p, units, min_units=max(1, 16384 // run))
+        b.step(v, row, p, units, min_units=max(1, 16384 // run), reads=list(v.node.inputs))
 
 
 class Mul(Binary, kw_only=True):
@@ -90,11 +90,11 @@ class Mul(Binary, kw_only=True):
         return requantize_bounds(v.node.name, self.rounding, lo, hi, np.array([self.shift]))
 
     def lower(self, v: View, b: Builder) -> None:
-        row = b.row("mul", "s8")
+        row = b.row("mul", "any")
         p = b.new("intq_mul", a_zero_point=v.x(0).zero_point, b_zero_point=v.x(1).zero_point, finish=b.finish(self.rounding))
         b.requant(p.rq, v, self, np.zeros(1, np.int32), np.array([self.multiplier]), np.array([self.shift]), uniform=True)
         units, run = b.broadcast(p.shape, v)
-        b.step(v, row, p, units, min_units=max(1, 8192 // run))
+        b.step(v, row, p, units, min_units=max(1, 8192 // run), reads=list(v.node.inputs))
 
 
 class Lut8(Op, kw_only=True):
@@ -145,4 +145,4 @@ class Softmax(Op, kw_only=True):
         shape = b.shape(v.x())
         rows = int(np.prod(shape[:-1]))
         p = b.new("intq_softmax", rows=rows, cols=shape[-1], table=b.constant(v.array(1), "int32_t *"))
-        b.step(v, b.row("softmax", "s8"), p, rows, min_units=max(1, 4096 // shape[-1]))
+        b.step(v, b.row("softmax", "any"), p, rows, min_units=max(1, 4096 // shape[-1]))

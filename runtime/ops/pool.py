@@ -95,7 +95,7 @@ class AvgPool(Pool, kw_only=True):
             b.requant(rqs[i], v, self, np.zeros(1, np.int32), v.array(1)[i : i + 1], v.array(2)[i : i + 1], uniform=True)
         p = b.new("intq_pool", **self.fields(v, b), count_include_pad=int(self.count_include_pad), rqs=rqs, n_divisors=d,
                   divisors=b.constant(np.array(self.divisors, np.int32), "int32_t *"), finish=b.finish(self.rounding))  # fmt: skip
-        b.step(v, b.row("avg_pool", "s8"), p, p.n * p.oh)
+        b.step(v, b.row("avg_pool", "any"), p, p.n * p.oh)
 
 
 class MaxPool(Pool, kw_only=True):
@@ -109,7 +109,7 @@ class MaxPool(Pool, kw_only=True):
 
     def lower(self, v: View, b: Builder) -> None:
         p = b.new("intq_pool", **self.fields(v, b))
-        b.step(v, b.row("max_pool", "s8"), p, p.n * p.oh)
+        b.step(v, b.row("max_pool", "any"), p, p.n * p.oh)
 
 
 class Mean(Op, kw_only=True):
@@ -159,4 +159,4 @@ class Mean(Op, kw_only=True):
         outer, reduce, inner = self.split(b.shape(v.x()))
         p = b.new("intq_mean", outer=outer, reduce=reduce, inner=inner, x_zero_point=v.x().zero_point, finish=b.finish(self.rounding))
         b.requant(p.rq, v, self, np.zeros(1, np.int32), v.array(1), v.array(2), uniform=True)
-        b.step(v, b.row("mean", "s8"), p, outer)
+        b.step(v, b.row("mean", "any"), p, outer)
