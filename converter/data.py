@@ -42,7 +42,8 @@ def stream(source: Any, names: list[str]) -> Iterator[dict[str, Array]]:
 
 def as_array(item: Any) -> Array:
     """NumPy view of an array or a torch tensor."""
-    return np.asarray(item.detach().cpu() if hasattr(item, "detach") else item)
+    array: Array = np.asarray(item.detach().cpu() if hasattr(item, "detach") else item)
+    return array
 
 
 def _only(names: list[str]) -> str:
@@ -109,8 +110,8 @@ def rebatch(pieces: Iterable[dict[str, Array]], shapes: Mapping[str, tuple[int, 
         raise InputError("the calibration set is empty: give at least one sample")
 
 
-def _check(name: str, array: Any, shape: tuple[int, ...]) -> Array:
-    array = as_array(array)
+def _check(name: str, given: Any, shape: tuple[int, ...]) -> Array:
+    array = as_array(given)
     if array.dtype.kind not in "fiub":
         raise InputError(f"calibration data for {name!r} has dtype {array.dtype}; numbers are needed")
     if array.shape == shape[1:] and len(shape) > 1:

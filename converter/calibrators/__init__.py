@@ -10,4 +10,6 @@ from __future__ import annotations
 from .base import Calibrator
 from .minmax import MinMax
 
+__all__ = ["CALIBRATORS", "Calibrator"]
+
 CALIBRATORS: dict[str, type[Calibrator]] = {"minmax": MinMax}
