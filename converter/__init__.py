@@ -1,1 +1,48 @@
-"""intq.converter: float and quantized networks to the integer graph."""
+"""intq.converter: trained float networks, and already quantized ones, to the integer graph. `convert` is the way in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..model import Model
+    from .recipe import Recipe
+
+__all__ = ["convert"]
+
+
+def convert(
+    model: Any,
+    *,
+    calibration: Any = None,
+    example_inputs: Any = None,
+    recipe: str | Path | Mapping[str, Any] | Recipe = "balanced",
+    accuracy_target: float | None = None,
+    evaluate: Callable[[Model], float] | None = None,
+    numerics: str = "litert",
+    progress: Callable[[str, int, int | None], None] | None = None,
+) -> Model:
+    """A network as integers.
+
+    `model`: path of an .onnx or .tflite file, an `onnx.ModelProto` or a `torch.nn.Module` (which needs `example_inputs`, a tensor
+    or a tuple of them). `calibration`: representative preprocessed inputs, an array, a dict by input name, a .npy or .npz file, a
+    directory of them, or any iterable of these; it is streamed. Without it `example_inputs` is used. `recipe`: "fast", "balanced",
+    "best", a TOML file or a dict. With `accuracy_target` and `evaluate` (Model -> accuracy) the cheapest of these recipes that
+    meets the target is kept. `numerics` ("litert" or "tflm") says how an int8 .tflite rounds. `progress(stage, done, total)`.
+
+    Raises `UnsupportedError` (every offending node at once), `InputError` (data or file), `RecipeError`, `BoundError`.
+    """
+    from .convert import convert_model  # the import libraries load only when a model is converted
+
+    return convert_model(
+        model,
+        calibration=calibration,
+        example_inputs=example_inputs,
+        recipe=recipe,
+        accuracy_target=accuracy_target,
+        evaluate=evaluate,
+        numerics=numerics,
+        progress=progress,
+    )

@@ -47,9 +47,9 @@ def _emit(net: Float, node: Node, nodes: list[onnx.NodeProto], constants: dict[s
         outputs[0] = f"{node.output}/unclamped"
     if node.op in EXPANSIONS:
         for inner in EXPANSIONS[node.op](net, node, outputs[0], constants):
-            nodes.append(_proto(inner, inner.outputs))
+            nodes.append(proto_of(inner, inner.outputs))
     else:
-        nodes.append(_proto(node, outputs))
+        nodes.append(proto_of(node, outputs))
     if node.clamp is not None:
         limits = []
         for label, bound in zip(("lo", "hi"), node.clamp, strict=True):
@@ -59,7 +59,7 @@ def _emit(net: Float, node: Node, nodes: list[onnx.NodeProto], constants: dict[s
         nodes.append(helper.make_node("Clip", [outputs[0], *limits], [node.output], name=f"{node.name}/clamp"))
 
 
-def _proto(node: Node, outputs: list[str]) -> onnx.NodeProto:
+def proto_of(node: Node, outputs: list[str]) -> onnx.NodeProto:
     attributes = {key: value for key, value in node.attrs.items() if not (isinstance(value, list) and not value)}
     return helper.make_node(node.op, node.inputs, outputs, name=node.name, domain=node.domain or None, **attributes)
 

@@ -1,0 +1,53 @@
+"""Operators that only rename axes: they are views, and cost nothing until a layout is needed."""
+
+from __future__ import annotations
+
+from ..ir import Node
+from . import view as views
+from .context import Context, Refused, lowers
+
+
+@lowers("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout")
+def reshape(ctx: Context, node: Node) -> None:
+    ctx.result(node.output, ctx.view(node.inputs[0]).reshape(ctx.shape(node.output)))
+
+
+@lowers("Transpose")
+def transpose(ctx: Context, node: Node) -> None:
+    rank = len(ctx.shape(node.inputs[0]))
+    permute(ctx, node, tuple(node.attrs.get("perm", range(rank)[::-1])))
+
+
+def permute(ctx: Context, node: Node, perm: tuple[int, ...]) -> None:
+    if perm[0] != 0:
+        raise Refused(f"it moves axis 0 (the batch): perm {list(perm)}", "keep the batch in axis 0")
+    view = ctx.view(node.inputs[0])
+    turned = views.transpose(view, perm)
+    if turned is None:
+        turned = views.transpose(ctx.materialise(view), perm)
+        assert turned is not None, "a value stored in the order of its source has its axes as factors"
+    ctx.result(node.output, turned)
+
+
+@lowers("DepthToSpace")
+def depth_to_space(ctx: Context, node: Node) -> None:
+    """ONNX: [N, b, b, C/b^2, H, W] (DCR) or [N, C/b^2, b, b, H, W] (CRD) -> [N, C/b^2, H*b, W*b]."""
+    n, c, h, w = ctx.shape(node.inputs[0])
+    b = node.attrs["blocksize"]
+    dcr = node.attrs.get("mode", "DCR") == "DCR"
+    split = (n, b, b, c // b**2, h, w) if dcr else (n, c // b**2, b, b, h, w)
+    view = ctx.untangled(ctx.view(node.inputs[0]).reshape(split))
+    turned = views.transpose(view, (0, 3, 4, 1, 5, 2) if dcr else (0, 1, 4, 2, 5, 3))
+    assert turned is not None
+    ctx.result(node.output, turned.reshape(ctx.shape(node.output)))
+
+
+@lowers("SpaceToDepth")
+def space_to_depth(ctx: Context, node: Node) -> None:
+    """ONNX: [N, C, H/b, b, W/b, b] -> [N, b, b, C, H/b, W/b] -> [N, C*b^2, H/b, W/b]."""
+    n, c, h, w = ctx.shape(node.inputs[0])
+    b = node.attrs["blocksize"]
+    view = ctx.untangled(ctx.view(node.inputs[0]).reshape((n, c, h // b, b, w // b, b)))
+    turned = views.transpose(view, (0, 3, 5, 1, 2, 4))
+    assert turned is not None
+    ctx.result(node.output, turned.reshape(ctx.shape(node.output)))

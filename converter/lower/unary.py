@@ -1,0 +1,41 @@
+"""Functions of single elements as tables, and softmax."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..ir import Array, Node
+from ..onnx.single import evaluate
+from .context import Context, lowers
+
+
+@lowers("Unary")
+def unary(ctx: Context, node: Node) -> None:
+    """`lut8`: the exported function itself, evaluated at the 256 values that its input can have."""
+    x, y = ctx.param(node.inputs[0]), ctx.param(node.output)
+    view = ctx.view(node.inputs[0])
+
+    def function(real: Array) -> Array:
+        return np.asarray(np.nan_to_num(evaluate(ctx.net, node, real.astype(np.float32)).astype(np.float64), posinf=3e38, neginf=-3e38))
+
+    result = ctx.table(view.tensor, x, y, (lambda real: real) if ctx.dry else function, node.output)
+    ctx.result(node.output, view.on(result))
+
+
+def exponentials(scale: float) -> Array:
+    """SPEC (7.2): round(2^23 * exp(-d * scale)) for the differences d = 0..255 from the maximum."""
+    return np.asarray(np.rint(2.0**23 * np.exp(-np.arange(256) * scale)), np.int32)
+
+
+@lowers("Softmax")
+def softmax(ctx: Context, node: Node) -> None:
+    """Along any axis, which is stored last."""
+    source = node.inputs[0]
+    shape = ctx.shape(source)
+    axis = node.attrs.get("axis", -1) % len(shape)
+    order = (*(a for a in range(len(shape)) if a != axis), axis)
+    tensor = ctx.stored(source, order)
+    table = ctx.put(f"{node.name}/table", exponentials(ctx.param(source).scale))
+    result = ctx.produce(node.output, tuple(shape[a] for a in order))
+    ctx.emit("softmax", [tensor, table], result)
+    ctx.place(node.output, result, order)

@@ -1,0 +1,114 @@
+"""Which activations share a scale, and the scale and zero point of each from the calibrated ranges.
+
+A node that only moves or selects elements (MaxPool, Reshape, Slice, nearest Resize...) has the scale of its input. The inputs
+of a Concat share one where that costs little: an input that is read elsewhere too and is much narrower keeps its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .ir import Float, Node
+from .quantize import SOFTMAX, QParam, qparam
+
+_NAMES = """
+MaxPool GlobalMaxPool ReduceMax ReduceMin Reshape Flatten Squeeze Unsqueeze Transpose Slice Split Gather Tile Expand Pad
+DepthToSpace SpaceToDepth Resize Upsample Identity
+"""
+MOVES = frozenset(_NAMES.split())
+NARROWER = 2.0  # an input of a Concat keeps its own scale where the shared one would be this many times wider and others read it too
+UNIT = {"Sigmoid", "HardSigmoid"}
+
+
+class Sharing:
+    """Union-find over value names."""
+
+    def __init__(self) -> None:
+        self._parent: dict[str, str] = {}
+
+    def find(self, name: str) -> str:
+        while (up := self._parent.get(name, name)) != name:
+            name = up
+        return name
+
+    def join(self, a: str, b: str) -> None:
+        """The group of `b` keeps its representative."""
+        self._parent[self.find(a)] = self.find(b)
+
+
+def moved(net: Float, node: Node) -> bool:
+    """Whether the outputs of a node hold nothing but elements of its first input."""
+    if node.op in ("Resize", "Upsample"):
+        return bool(node.attrs.get("mode", "nearest") == "nearest")
+    return node.op in MOVES and not (node.op == "Pad" and node.attrs.get("mode", "constant") == "constant" and _pad_value(net, node) != 0)
+
+
+def _pad_value(net: Float, node: Node) -> float:
+    name = node.inputs[2] if len(node.inputs) > 2 else ""
+    return float(net.constants[name].reshape(-1)[0]) if name in net.constants else 0.0
+
+
+def fixed(net: Float, node: Node) -> QParam | None:
+    """Outputs whose range needs no data."""
+    if node.op == "Softmax":
+        return SOFTMAX
+    if node.op == "Unary" and node.body[-1].op in UNIT and node.output in net.outputs:
+        return SOFTMAX
+    return None
+
+
+def observed(net: Float) -> list[str]:
+    """The values whose range must be measured: everything computed that is not the copy of something else."""
+    names = list(net.inputs)
+    for node in net.nodes:
+        if not moved(net, node) and fixed(net, node) is None:
+            names += [name for name in node.outputs if name and net.values[name].dtype.startswith("float")]
+    return names
+
+
+def assign(net: Float, ranges: Mapping[str, tuple[float, float]], symmetric: bool = False) -> dict[str, QParam]:
+    """The scale and zero point of every activation. `ranges` covers `observed(net)`."""
+    pinned: dict[str, QParam] = {}
+    sharing = Sharing()
+    for node in net.nodes:
+        known = fixed(net, node)
+        if known is not None:
+            pinned[node.output] = known
+        elif moved(net, node):
+            for name in node.outputs:
+                if name:
+                    sharing.join(name, node.inputs[0])
+    _join_concats(net, ranges, sharing, pinned)
+    spans: dict[str, tuple[float, float]] = {}
+    for name, (lo, hi) in ranges.items():
+        root = sharing.find(name)
+        before = spans.get(root, (lo, hi))
+        spans[root] = min(before[0], lo), max(before[1], hi)
+    result: dict[str, QParam] = {}
+    for name in net.values:
+        root = sharing.find(name)
+        if root in pinned:
+            result[name] = pinned[root]
+        elif root in spans:
+            result[name] = qparam(*spans[root], symmetric=symmetric)
+    return result
+
+
+def _join_concats(net: Float, ranges: Mapping[str, tuple[float, float]], sharing: Sharing, pinned: Mapping[str, QParam]) -> None:
+    uses = net.consumers()
+    for node in net.nodes:
+        if node.op != "Concat":
+            continue
+        total = _width(ranges.get(node.output, (0.0, 0.0)))
+        for name in net.activations(node):
+            if sharing.find(name) in pinned:
+                continue
+            root = sharing.find(name)
+            own = _width(ranges.get(root, ranges.get(name, (0.0, 0.0))))
+            elsewhere = any(other.op != "Concat" for other in uses[name])
+            if not (elsewhere and total > NARROWER * own):
+                sharing.join(node.output, name)
+
+
+def _width(span: tuple[float, float]) -> float:
+    return max(span[1], 0.0) - min(span[0], 0.0)
