@@ -94,7 +94,7 @@ def _jpegs(data: Path, size: int) -> Array:
     with open(data / "imagenet_500" / "labels.csv", newline="") as file:
         names = [row["file"] for row in csv.DictReader(file) if row["calib"] == "1"][:CALIBRATION]
     images = [Image.open(data / "imagenet_500" / name).convert("RGB").resize((size, size), Image.Resampling.BILINEAR) for name in names]
-    return np.stack([np.asarray(image, np.float32) for image in images]).transpose(0, 3, 1, 2)
+    return np.asarray(np.stack([np.asarray(image, np.float32) for image in images]).transpose(0, 3, 1, 2))
 
 
 def _cifar(data: Path) -> Array:
