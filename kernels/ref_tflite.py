@@ -42,9 +42,7 @@ def tfl_add_pot(a: Array, b: Array, *, shift_a: int, shift_b: int, sign: int, lo
     return np.clip(np.clip(total, -32768, 32767), lo, hi).astype(np.int16)
 
 
-def tfl_mul(
-    a: Array, b: Array, *, a_zero_point: int, b_zero_point: int, y_zero_point: int, multiplier: int, shift: int, lo: int, hi: int
-) -> Array:
+def tfl_mul(a: Array, b: Array, *, a_zero_point: int, b_zero_point: int, y_zero_point: int, multiplier: int, shift: int, lo: int, hi: int) -> Array:
     """(T7): 16-bit product, two roundings."""
     acc = (a.astype(np.int64) - a_zero_point) * (b.astype(np.int64) - b_zero_point)
     return np.clip(scale31(acc, multiplier, shift) + y_zero_point, lo, hi).astype(a.dtype)

@@ -131,5 +131,8 @@ def tfl_gather(x: Array, index: Array, *, axis: int, batch_dims: int) -> Array:
     if batch_dims == 0:
         return np.take(x, index, axis)
     outer = x.shape[:batch_dims]
-    parts = [np.take(p, i, axis - batch_dims) for p, i in zip(x.reshape(-1, *x.shape[batch_dims:]), index.reshape(-1, *index.shape[batch_dims:]), strict=True)]
+    parts = [
+        np.take(p, i, axis - batch_dims)
+        for p, i in zip(x.reshape(-1, *x.shape[batch_dims:]), index.reshape(-1, *index.shape[batch_dims:]), strict=True)
+    ]
     return np.stack(parts).reshape(*outer, *parts[0].shape)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import shared
-
 from intq.converter.tflite import load_tflite
 from intq.graph import Graph
 from intq.walk import walk

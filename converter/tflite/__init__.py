@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ...errors import FormatError, InputError, UnsupportedError
 from ...graph import Graph, Port
-from . import binary, edge, move, normalize, pool, products, recurrent, resize, unary
+from . import binary, blocks, cut, edge, move, normalize, pool, products, recurrent, resize, unary
 from .fold import fold
 from .importer import INTERNAL, Importer, Refusal
 from .reader import BAD_BYTES, OPERATOR_NAMES, OperatorInfo, Subgraph, read_tflite
@@ -21,7 +21,7 @@ Handler = Callable[[Importer, OperatorInfo], None]
 NUMERICS = ("litert", "tflm")
 HANDLERS: dict[str, Handler] = {
     name.rstrip("_").upper(): fn
-    for module in (binary, edge, move, normalize, pool, products, recurrent, resize, unary)
+    for module in (binary, blocks, cut, edge, move, normalize, pool, products, recurrent, resize, unary)
     for name, fn in vars(module).items()
     if getattr(fn, "__module__", "") == module.__name__ and name.rstrip("_").upper() in OPERATOR_NAMES.values()
 }
@@ -151,7 +151,9 @@ def add_ports(im: Importer, wide: dict[int, str]) -> None:
         tensor = im.x(index)
         if im.info(index).dtype == "uint8":
             info = im.info(index)
-            outside = im.graph.tensor(im.unique(f"{info.name}/uint8"), im.graph.of(tensor).shape, "uint8", im.scale(index) or 1.0, im.zero_point(index) + 128)
+            outside = im.graph.tensor(
+                im.unique(f"{info.name}/uint8"), im.graph.of(tensor).shape, "uint8", im.scale(index) or 1.0, im.zero_point(index) + 128
+            )
             flip(im, tensor, outside)
             tensor = outside
         shape = im.graph.of(tensor).shape

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .cut import strided_index
 from .importer import Importer, Refusal
-from .move import squeezed, strided_index
+from .move import squeezed
 from .reader import MAX_ELEMENTS, OperatorInfo
 
 Array = npt.NDArray[Any]

@@ -33,7 +33,9 @@ def geometry(padding: int, size: int, kernel: int, stride: int, dilation: int) -
     return out, 0, 0
 
 
-def window(padding: int, x: tuple[int, ...], kernel: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int]) -> tuple[tuple[int, int], Pads]:
+def window(
+    padding: int, x: tuple[int, ...], kernel: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int]
+) -> tuple[tuple[int, int], Pads]:
     """Output height and width, and pads (top, left, bottom, right), of a window over NHWC."""
     oh, top, bottom = geometry(padding, x[1], kernel[0], stride[0], dilation[0])
     ow, left, right = geometry(padding, x[2], kernel[1], stride[1], dilation[1])
@@ -119,7 +121,9 @@ def conv_2d(im: Importer, op: OperatorInfo) -> None:
     lo, hi = im.clamp(op.outputs[0], op.option("FusedActivationFunction"))
     out = im.output(op, shape=(shape[0], oh, ow, w_shape[0]))
     groups = shape[3] // w_shape[3]
-    product(im, op, "conv2d", im.x(x), x, w, bias(im, op, 2, w_shape[0]), out, stride=stride, dilation=dilation, pads=pads, groups=groups, lo=lo, hi=hi)
+    product(
+        im, op, "conv2d", im.x(x), x, w, bias(im, op, 2, w_shape[0]), out, stride=stride, dilation=dilation, pads=pads, groups=groups, lo=lo, hi=hi
+    )
 
 
 def depthwise_conv_2d(im: Importer, op: OperatorInfo) -> None:
@@ -235,7 +239,9 @@ def fully_connected(im: Importer, op: OperatorInfo) -> None:
         im.emit("reshape", [out], final)
 
 
-def dense_rescale(im: Importer, op: OperatorInfo, x: int, w: tuple[Array, Array, int], b: Array, clamp: tuple[int, int]) -> tuple[str, tuple[Array, Array], str]:
+def dense_rescale(
+    im: Importer, op: OperatorInfo, x: int, w: tuple[Array, Array, int], b: Array, clamp: tuple[int, int]
+) -> tuple[str, tuple[Array, Array], str]:
     """How a fully connected layer rescales: the op, its multipliers, its rounding (T4)."""
     values, scales, w_zero = w
     out = im.scale(op.outputs[0])

@@ -199,7 +199,13 @@ def _subgraph(g: Any, codes: list[tuple[str, int]], buffers: list[Array | None])
     if any(not 0 <= i < len(tensors) for i in inputs + outputs):
         raise FormatError("the subgraph's inputs or outputs refer to tensors that do not exist")
     raw_name = g.Name()
-    return Subgraph(name=raw_name.decode("utf-8", "replace")[:MAX_NAME] if raw_name else "main", tensors=tensors, operators=operators, inputs=inputs, outputs=outputs)
+    return Subgraph(
+        name=raw_name.decode("utf-8", "replace")[:MAX_NAME] if raw_name else "main",
+        tensors=tensors,
+        operators=operators,
+        inputs=inputs,
+        outputs=outputs,
+    )
 
 
 def _buffer(b: Any, data: bytes) -> Array | None:
