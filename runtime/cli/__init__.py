@@ -1,1 +1,67 @@
-"""The command line."""
+"""The command line: one module per verb, found by name; each has HELP, add_arguments(parser) and main(args) -> exit code."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+
+from ..errors import Error
+
+VERBS = {
+    "convert": "make an integer model from a float ONNX or a quantized .tflite file",
+    "run": "run a model on inputs from a file",
+    "inspect": "show a model's graph, scales, sizes and accumulator bounds",
+    "compare": "float against integer: SQNR of every layer, accuracy on labelled data",
+    "bench": "time models and kernels, beside other engines",
+    "ops": "list the supported operators",
+    "doctor": "show the CPU's features and the kernels chosen, and check them against the reference",
+    "demo": "convert and run the model that comes with the sources",
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="intq", description="Integer-only neural-network inference.", epilog="intq VERB --help explains a verb.")
+    top.add_argument("--version", action="store_true", help="print the version and leave")
+    verbs = top.add_subparsers(dest="verb", metavar="VERB")
+    for verb, text in VERBS.items():
+        verbs.add_parser(verb, help=text, add_help=False)
+    return top
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point. Returns 0, 1 for a failure with a one-line reason on stderr, 2 for wrong usage, 130 after Ctrl-C."""
+    argv = sys.argv[1:] if argv is None else argv
+    top = parser()
+    if not argv or argv[0] not in VERBS:
+        args = top.parse_args(argv)
+        if args.version:
+            from .. import __version__
+
+            print(__version__)
+            return 0
+        top.print_help()
+        return 2
+    verb = argv[0]
+    module = importlib.import_module(f"{__name__}.{verb}")
+    sub = argparse.ArgumentParser(prog=f"intq {verb}", description=module.__doc__)
+    module.add_arguments(sub)
+    try:
+        code: int = module.main(sub.parse_args(argv[1:]))
+        return code
+    except (Error, FileNotFoundError, ModuleNotFoundError) as error:
+        print(f"intq {verb}: {explain(error)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"intq {verb}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def explain(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return f"this verb needs the package {error.name!r}; pip install 'intq[all]' brings everything"
+    return str(error)

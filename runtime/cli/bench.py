@@ -1,0 +1,15 @@
+"""Time models and kernels, beside other engines. Needs the extras intq[peers] and intq[report] for the comparison and the chart."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..bench import cli
+
+
+def add_arguments(p: argparse.ArgumentParser) -> None:
+    cli.add_arguments(p)
+
+
+def main(args: argparse.Namespace) -> int:
+    return int(cli.main(args))

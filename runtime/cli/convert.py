@@ -1,0 +1,36 @@
+"""Make an integer model. A float ONNX file needs calibration data, already preprocessed; a quantized .tflite file needs nothing else."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from ..model import Model, load
+from .common import progress_bar, session_summary
+
+
+def add_arguments(p: argparse.ArgumentParser) -> None:
+    p.add_argument("model", help=".onnx or .tflite file")
+    p.add_argument("-o", "--output", required=True, help=".intq file to write")
+    p.add_argument("--calibration", metavar="FILE", help=".npz, .npy or a folder of them: inputs as the float model takes them")
+    p.add_argument("--recipe", default="balanced", help="fast, balanced, best, or a .toml or .json file (default: balanced)")
+    p.add_argument("--numerics", choices=("litert", "tflm"), default="litert", help="whose rounding a quantized .tflite keeps (default: litert)")
+    p.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def main(args: argparse.Namespace) -> int:
+    start = time.perf_counter()
+    model: Model
+    if args.calibration is None and Path(args.model).suffix != ".onnx":
+        model = load(args.model, numerics=args.numerics)
+    else:
+        from ..converter import convert
+
+        with progress_bar(args.quiet) as progress:
+            model = convert(args.model, calibration=args.calibration, recipe=args.recipe, numerics=args.numerics, progress=progress)
+    model.save(args.output)
+    size = Path(args.output).stat().st_size
+    print(f"{args.output}: {size:,} bytes ({size / Path(args.model).stat().st_size:.0%} of {args.model}), {time.perf_counter() - start:.1f} s")
+    print(session_summary(model))
+    return 0
