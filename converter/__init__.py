@@ -34,7 +34,7 @@ def convert(
 
     Raises `UnsupportedError` (every offending node at once), `InputError` (data or file), `RecipeError`, `BoundError`.
     """
-    from .convert import convert_model  # the import libraries load only when a model is converted
+    from .front import convert_model  # the import libraries load only when a model is converted
 
     return convert_model(
         model,
