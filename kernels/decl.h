@@ -178,6 +178,67 @@ typedef struct {
     const int32_t *table;
 } intq_softmax;
 
+/* ----- imported TensorFlow Lite ops (SPEC_tflite.md); x_size and y_size are bytes of an element ----- */
+
+typedef struct {
+    int64_t count;
+    int32_t x_size, y_size;
+    const uint8_t *table;
+} intq_tfl_lut;
+
+typedef struct {
+    int64_t count;
+    int32_t x_size, y_size, multiplier, shift, x_zero_point, y_zero_point, lo, hi;
+} intq_tfl_rescale;
+
+/* Two inputs, broadcast; a unit is one innermost run. m1 s1 and m2 s2 scale the operands, multiplier and shift the result. */
+typedef struct {
+    intq_broadcast shape;
+    int32_t left, m1, s1, m2, s2, multiplier, shift, sign, kind, lo, hi, a_zero_point, b_zero_point, y_zero_point;
+} intq_tfl_binary;
+
+/* x_zero_point holds what is added to the raw integers. A unit is one output row. */
+typedef struct {
+    int32_t n, h, w, c, oh, ow, kh, kw, stride_h, stride_w, pad_top, pad_left, x_zero_point, lo, hi;
+} intq_tfl_pool;
+
+/* Kept axes, then reduced ones, right-aligned with their input strides. A unit is one output. */
+typedef struct {
+    int64_t outer_dims[INTQ_MAX_DIMS], outer_strides[INTQ_MAX_DIMS], inner_dims[INTQ_MAX_DIMS], inner_strides[INTQ_MAX_DIMS];
+    int32_t multiplier, shift, as_bytes, kind, lo, hi, x_zero_point, y_zero_point;
+} intq_tfl_reduce;
+
+/* The extremum along the middle axis of [outer, length, inner]; a unit is one output. */
+typedef struct {
+    int64_t length, inner;
+    int32_t kind;
+} intq_tfl_arg;
+
+/* Ops over rows of cols elements; a unit is one row. */
+typedef struct {
+    int64_t cols;
+    const int32_t *table, *second;
+    const int16_t *table16, *second16;
+    int32_t radius, multiplier, shift, x_zero_point;
+} intq_tfl_rows;
+
+/* rows[oh][3], cols[ow][3]: first line, second line, weight of the second. A unit is one output row. */
+typedef struct {
+    int64_t n, h, w, c, oh, ow;
+    const int32_t *rows, *cols;
+} intq_tfl_resize;
+
+/* Products of matrices; a unit is one row of the output. */
+typedef struct {
+    int64_t rows, depth, cols, batch[4], stride_a[4], stride_b[4];
+    int32_t adj_a, adj_b, b_size, multiplier, shift, lo, hi, a_zero_point, b_zero_point, y_zero_point;
+} intq_tfl_matmul;
+
+/* y[b][o][i] = x[b][o][index[b][i]] with runs of inner_bytes; unit = one (b, o). */
+typedef struct {
+    int64_t outer, axis, count, inner_bytes;
+} intq_tfl_gather;
+
 /* ----- execution (runtime/run.c, runtime/pool.c) ----- */
 
 typedef struct intq_pool_s intq_threads;

@@ -75,7 +75,7 @@ def tfl_softmax16(x: Array, exp: Array, inverse: Array) -> Array:
     slope = (table[index + 1] - table[index]).astype(np.int16).astype(np.int64)
     scale = (table[index] + ((slope * (position & 127) + 64) >> 7)).astype(np.int16).astype(np.int64)
     right = 31 - zeros
-    return np.clip((e * scale + (1 << (right - 1))) >> right, 0, 32767).astype(np.int16)
+    return np.clip((e * scale + ((1 << right) >> 1)) >> right, 0, 32767).astype(np.int16)
 
 
 def tfl_log_softmax(x: Array, table: Array, differences: Array, *, radius: int, multiplier: int, shift: int) -> Array:
