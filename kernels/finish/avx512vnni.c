@@ -3,16 +3,16 @@
 
 #define FINISH_AVX512(rounding)                                                                                                        \
     INLINE void block_##rounding(const rq512 *p, int64_t m, int64_t n, const int32_t *acc, int64_t ldacc, int8_t *out, int64_t ldo,    \
-                                 int bias, int left, rq512_layout layout) {                                                            \
+                                 int bias, int left, int full, rq512_layout layout) {                                                  \
         const int rows = layout == RQ_ROW ? 1 : layout == RQ_PAIR ? 2 : 4, width = 64 / rows;                                          \
-        const __mmask64 store = mask64(n);                                                                                             \
+        const __mmask64 store = full ? ~UINT64_C(0) : mask64(n);                                                                       \
         for (int64_t i = 0; i < m; i += rows) {                                                                                        \
             __m512i a[4];                                                                                                              \
             int64_t row[4];                                                                                                            \
             for (int r = 0; r < rows; r++) row[r] = i + r < m ? i + r : m - 1; /* the last row again, rather than a tail */            \
             for (int v = 0; v < 4; v++) {                                                                                              \
                 const int64_t at = 16 * v % width;                                                                                     \
-                a[v] = _mm512_maskz_loadu_epi32(mask16(n - at), acc + row[16 * v / width] * ldacc + at);                               \
+                a[v] = _mm512_loadu_si512(acc + row[16 * v / width] * ldacc + at); /* past n: within INTQ_SLACK, and dropped */        \
             }                                                                                                                          \
             const __m512i q = rq512_##rounding(p, a, bias, left, layout);                                                              \
             if (layout == RQ_ROW) _mm512_mask_storeu_epi8(out + row[0] * ldo, store, q);                                               \
@@ -38,9 +38,11 @@
                     out[i * ldo + j] =                                                                                                 \
                         requant_##rounding(acc[i * ldacc + j] + (rq->bias ? rq->bias[channel + j] : 0), rq, channel + j);              \
         } else if (p.left || rq->bias)                                                                                                 \
-            block_##rounding(&p, m, n, acc, ldacc, out, ldo, 1, 1, layout);                                                            \
+            block_##rounding(&p, m, n, acc, ldacc, out, ldo, 1, 1, 0, layout);                                                         \
+        else if (n == 64 || n == 32 || n == 16)                                                                                        \
+            block_##rounding(&p, m, n, acc, ldacc, out, ldo, 0, 0, 1, layout);                                                         \
         else                                                                                                                           \
-            block_##rounding(&p, m, n, acc, ldacc, out, ldo, 0, 0, layout);                                                            \
+            block_##rounding(&p, m, n, acc, ldacc, out, ldo, 0, 0, 0, layout);                                                         \
     }                                                                                                                                  \
     void intq_finish_##rounding##_avx512vnni(int64_t m, int64_t n, const int32_t *acc, int64_t ldacc, const intq_requant *rq,          \
                                              int64_t channel0, int8_t *out, int64_t ldo) {                                             \
