@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from intq.errors import InputError
+
+from ..errors import InputError
 
 Array = npt.NDArray[Any]
 CALIBRATION = 32

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from intq.kernels.table import Row, ffi, isas, table
+
+from ..kernels.table import Row, ffi, isas, table
 
 READ_BYTES = 16384  # of one unit of a read: PEAK_READ_BYTES of kernels/peak/peak.h
 FALLBACK_CACHES = {"L2": 1 << 20, "L3": 32 << 20}  # where the system does not tell

@@ -1,0 +1,160 @@
+"""`intq bench models | peaks | profile`: arguments, progress, tables, JSON and charts."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def _common(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--json", metavar="FILE", help="also write the result as JSON to FILE (- for standard output, then no table)")
+    p.add_argument("--isa", default="auto", help="cap intq's instruction sets, as INTQ_ISA does (default: the best this CPU has)")
+
+
+def _networks(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--models", metavar="FOLDER", help="folder with the networks' .onnx and .tflite files (default: INTQ_SHARED)")
+    p.add_argument("--network", action="append", metavar="NAME", help="only networks whose name starts with NAME; may be repeated")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the benchmarks as subcommands."""
+    what = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
+
+    models = what.add_parser("models", help="whole networks, beside onnxruntime, OpenVINO and LiteRT")
+    _common(models)
+    _networks(models)
+    models.add_argument("--threads", type=_positive, default=1)
+    models.add_argument("--rounds", type=_positive, default=15, help="interleaved rounds (default 15)")
+    models.add_argument("--seconds", type=float, default=0.03, help="seconds of calls per engine and round (default 0.03)")
+    models.add_argument("--peer", action="append", metavar="NAME", help="only this peer (may be repeated), or none; default: all installed")
+    models.add_argument("--peers-only", action="store_true", help="time the peers without intq")
+    models.add_argument("--chart", metavar="FILE.png", help="write a bar chart")
+    models.add_argument("--profile", action="store_true", help="show where intq's time goes, node by node, instead of the comparison")
+
+    peaks = what.add_parser("peaks", help="integer peaks and memory bandwidth of this machine")
+    _common(peaks)
+    peaks.add_argument("--seconds", type=float, default=0.2, help="seconds per figure (default 0.2)")
+
+    profile = what.add_parser("profile", help="time per node of one model")
+    _common(profile)
+    profile.add_argument("model", help="an .intq or quantized .tflite file, or the name of a network of the benchmark")
+    profile.add_argument("--models", metavar="FOLDER", help="folder with the networks' files (default: INTQ_SHARED)")
+    profile.add_argument("--threads", type=_positive, default=1)
+    profile.add_argument("--rounds", type=_positive, default=50)
+
+
+@contextlib.contextmanager
+def _status() -> Iterator[Callable[[str], None]]:
+    """A callback that shows what is being done, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield lambda what: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("starting") as status:
+        yield lambda what: status.update(what)
+
+
+def _write(result: dict[str, Any], target: str | None, table: Callable[[], Any]) -> None:
+    """JSON where asked for, and the table unless JSON went to standard output."""
+    text = json.dumps(result, indent=1)
+    if target == "-":
+        print(text)
+        return
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else 220)
+    tables = table()
+    for t in tables if isinstance(tables, list) else [tables]:
+        console.print(t)
+    if target:
+        Path(target).write_text(text + "\n")
+
+
+def _models(args: argparse.Namespace) -> int:
+    from . import models, networks, show
+
+    folder = networks.models_folder(args.models)
+    chosen = networks.by_name(args.network)
+    if folder is None:
+        own = [n for n in chosen if n.onnx is None]
+        if args.network and len(own) < len(chosen):
+            raise InputError("name the folder with the networks: --models FOLDER or INTQ_SHARED")
+        print("no models folder (--models FOLDER or INTQ_SHARED): only the network that the benchmark builds itself", file=sys.stderr)
+        chosen = own
+    if args.profile:
+        return _profiles(args, chosen, folder)
+    with _status() as tick:
+        result = models.run(chosen, folder, threads=args.threads, runners=models.select(args.peer), rounds=args.rounds, seconds=args.seconds,
+                            isa=args.isa, with_ours=not args.peers_only, tick=tick)  # fmt: skip
+    _write(result, args.json, lambda: show.models_table(result))
+    for line in show.missing_lines(result):
+        print(line, file=sys.stderr)
+    if args.chart:
+        show.models_chart(result, Path(args.chart))
+    return 0
+
+
+def _profiles(args: argparse.Namespace, chosen: list[Any], folder: Path | None) -> int:
+    from .. import Session
+    from ..converter import convert
+    from . import profile, show
+
+    results = []
+    with _status() as tick:
+        for network in chosen:
+            tick(f"{network.name}: convert")
+            model = convert(str(network.path(folder)), calibration=network.calibration(folder))
+            session = Session(model, threads=args.threads, isa=args.isa)
+            tick(f"{network.name}: time")
+            results.append(profile.measure(session, network.calibration(folder, 1).copy(), args.rounds))
+            results[-1]["model"] = network.name
+    _write({"profiles": results}, args.json, lambda: [show.profile_table(r) for r in results])
+    return 0
+
+
+def _profile(args: argparse.Namespace) -> int:
+    from . import networks
+
+    if not Path(args.model).exists():
+        return _profiles(args, networks.by_name([args.model]), networks.models_folder(args.models))
+    from .. import Session, load
+    from . import profile, show
+
+    session = Session(load(args.model), threads=args.threads, isa=args.isa)
+    result = profile.measure(session, None, args.rounds)
+    _write({"profiles": [result]}, args.json, lambda: show.profile_table(result))
+    return 0
+
+
+def _peaks(args: argparse.Namespace) -> int:
+    from . import environment, peaks, show
+
+    with _status() as tick:
+        tick("measuring")
+        found = [p.as_dict() for p in peaks.measure(args.seconds)]
+    if not found:
+        raise InputError("no peak kernels: the compiled extension is missing, or was built for another CPU")
+    result: dict[str, Any] = {"environment": environment.describe(args.isa), "peaks": found, "caches": peaks.cache_sizes()}
+    _write(result, args.json, lambda: show.peaks_table(found, environment.headline(result["environment"])))
+    return 0
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the chosen benchmark; returns the exit code. Raises intq.Error with a one-line reason."""
+    handlers = {"models": _models, "peaks": _peaks, "profile": _profile}
+    return handlers[args.what](args)

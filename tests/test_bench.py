@@ -1,0 +1,153 @@
+"""The benchmarks run, on tiny inputs; what they measure is not asserted, for a time is no property of the code."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from intq.bench import cli, models, networks, peaks, peers, profile, show, timing
+from intq.errors import InputError
+from intq.kernels.table import lib
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+DIGITS = networks.Network("digits", (1, 8, 8), 0.0, 1.0, "digits.onnx")
+native = pytest.mark.skipif(lib is None, reason="needs the compiled extension")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache folder of its own for every test, and no shared models."""
+    monkeypatch.setenv("INTQ_BENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("INTQ_SHARED", raising=False)
+    return tmp_path / "cache"
+
+
+def arguments(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    cli.add_arguments(parser)
+    return parser.parse_args(words)
+
+
+def test_interleaving_gives_every_contender_every_round() -> None:
+    ran: list[int] = []
+    samples = timing.interleave([lambda: ran.append(0), lambda: ran.append(1)], rounds=3, seconds=1e-4)
+    assert [len(s.seconds) for s in samples] == [3, 3]
+    assert {0, 1} <= set(ran)
+    row = samples[0].as_dict()
+    assert row["p10_ms"] <= row["median_ms"] <= row["p90_ms"]
+    assert row["rounds"] == 3
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The demo network through every engine that is installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INTQ_BENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return models.run([DIGITS], EXAMPLES, rounds=2, seconds=1e-3)
+
+
+def test_models_times_every_installed_peer(measured: dict[str, Any]) -> None:
+    row = measured["networks"][0]
+    assert {"intq", "intq run"} <= set(row["engines"])
+    assert set(row["engines"]) | set(row["missing"]) == {"intq", "intq run", *(r.name for r in peers.PEERS)}
+    for runner in peers.PEERS:
+        if runner.version and "tflite" not in runner.name and runner.engine != "ai-edge-litert":
+            assert runner.name in row["engines"], row["missing"]
+    assert row["ratio_any"] <= row["ratio_int8"] or row["fastest_any"] == row["fastest_int8"]
+    assert json.loads(json.dumps(measured))["environment"]["cpu"]
+
+
+def test_a_network_without_a_tflite_file_is_reported_not_fatal(measured: dict[str, Any]) -> None:
+    if peers.version("ai-edge-litert"):
+        assert "no .tflite file" in measured["networks"][0]["missing"]["litert"]
+
+
+def test_table_and_chart(measured: dict[str, Any], tmp_path: Path) -> None:
+    from rich.console import Console
+
+    console = Console(record=True, width=200, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(show.models_table(measured))
+    assert "onnxruntime" in console.export_text()
+    show.models_chart(measured, tmp_path / "chart.png")
+    assert (tmp_path / "chart.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_an_engine_that_fails_is_listed_with_its_reason() -> None:
+    def refuse(job: peers.Job) -> peers.Call:
+        raise RuntimeError("cannot\nreally")
+
+    row = models.measure(DIGITS, EXAMPLES, 1, [peers.Runner("broken", "none", "int8", refuse)], rounds=1, seconds=1e-4, with_ours=False)
+    assert row["missing"] == {"broken": "RuntimeError: cannot"}
+
+
+def test_unknown_names_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="known"):
+        networks.by_name(["nonsense"])
+    with pytest.raises(InputError, match="known"):
+        models.select(["nonsense"])
+    with pytest.raises(InputError, match=r"no \.onnx"):
+        networks.models_folder(tmp_path)
+    with pytest.raises(InputError, match="--models"):
+        networks.NETWORKS[0].path(None)
+
+
+def test_calibration_without_data_is_seeded_noise_in_range() -> None:
+    a, b = (networks.NETWORKS[2].calibration(None, 3) for _ in range(2))
+    assert a.shape == (3, 3, 32, 32)
+    assert np.array_equal(a, b)
+    assert a.min() >= 0
+    assert a.max() <= 255
+
+
+def test_resnet50_is_resnet50() -> None:
+    import onnx
+    from intq.bench import resnet50
+
+    model = resnet50.build()
+    onnx.checker.check_model(model)
+    kinds = [node.op_type for node in model.graph.node]
+    assert (kinds.count("Conv"), kinds.count("BatchNormalization"), kinds.count("Add"), kinds.count("Gemm")) == (53, 53, 16, 1)
+    weights = sum(int(np.prod(w.dims)) for w in model.graph.initializer if len(w.dims) > 1)
+    assert weights == 25_502_912
+    inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph.value_info
+    shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in inferred}
+    assert shapes["s3.2.out"][1:] == [2048, 7, 7]
+
+
+@native
+def test_peaks_measures_every_row_and_level() -> None:
+    found = peaks.measure(1e-3, memory={"L2": 1 << 16, "DRAM": 1 << 20})
+    rows = peaks.usable_peaks()
+    assert [p.name for p in found if p.unit != "GB/s"] == [r.variant for r in rows if r.variant != "read"]
+    assert all(p.rate > 0 for p in found)
+    if any(r.variant == "read" for r in rows):
+        assert [p.name for p in found if p.unit == "GB/s"] == ["read L2", "read DRAM"]
+        assert peaks.bandwidth_of(1, found) > 0
+
+
+@native
+def test_profile_has_a_row_per_node() -> None:
+    from intq import Session
+    from intq.converter import convert
+
+    model = convert(str(EXAMPLES / "digits.onnx"), calibration=DIGITS.calibration(None, 8))
+    result = profile.measure(Session(model), DIGITS.calibration(None, 1), rounds=3)
+    assert {n.name for n in model.graph.nodes if n.op in ("conv2d", "dense", "add")} <= {r["node"] for r in result["nodes"]}
+    assert abs(sum(r["share"] for r in result["nodes"]) - 1) < 1e-6
+    assert sum(r["nodes"] for r in profile.by_kernel(result)) == len(result["nodes"])
+
+
+@native
+def test_peaks_command_writes_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peaks, "levels", lambda limit=0: {"L2": 1 << 16})
+    assert cli.main(arguments("peaks", "--seconds", "0.001", "--json", str(tmp_path / "p.json"))) == 0
+    assert json.loads((tmp_path / "p.json").read_text())["peaks"]
+
+
+def test_models_command_needs_a_folder_for_named_networks() -> None:
+    with pytest.raises(InputError, match="--models"):
+        cli.main(arguments("models", "--network", "kws"))
