@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -199,7 +200,7 @@ class Context:
         """Store a constant."""
         return self.graph.constant(self.fresh(stem), array, scale, zero_point)
 
-    def limits(self, node: Node) -> dict[str, int]:
+    def limits(self, node: Node) -> dict[str, Any]:
         """`lo` and `hi` of the output's integers: the dtype's range cut by the fused activation."""
         param = self.param(node.output)
         info = np.iinfo(param.dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -121,7 +122,7 @@ def conv(ctx: Context, node: Node) -> None:
     channels = ctx.shape(x)[1] * (int(np.prod(ctx.shape(x)[2:])) // int(np.prod(w.image)))
     tensor = ctx.stored(x, w.order, (1, *w.image, channels))
     result = ctx.produce(node.output, (1, *w.target, len(w.q)))
-    fields = {"stride": tuple(w.stride), "dilation": tuple(w.dilation), "pads": (*w.begin, *w.end), **ctx.limits(node)}
+    fields: dict[str, Any] = {"stride": tuple(w.stride), "dilation": tuple(w.dilation), "pads": (*w.begin, *w.end), **ctx.limits(node)}
     if w.groups == channels and w.groups > 1:
         names, rounding = layer_constants(ctx, node, weight, w.q[:, 0].transpose(1, 2, 0))
         ctx.emit("dwconv2d", [tensor, *names], result, rounding=rounding, **fields)
@@ -142,6 +143,6 @@ def affine(ctx: Context, node: Node) -> None:
     result = ctx.produce(node.output, (1, 1, rest, channels))
     weight = ctx.weight(node)
     names, rounding = layer_constants(ctx, node, weight, weight.q.reshape(1, 1, channels))
-    fields = {"stride": (1, 1), "dilation": (1, 1), "pads": (0, 0, 0, 0)}
+    fields: dict[str, Any] = {"stride": (1, 1), "dilation": (1, 1), "pads": (0, 0, 0, 0)}
     ctx.emit("dwconv2d", [tensor, *names], result, rounding=rounding, **fields, **ctx.limits(node))
     ctx.place(node.output, result, order)

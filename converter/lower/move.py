@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..ir import Array, Node
@@ -144,7 +146,7 @@ def pad(ctx: Context, node: Node) -> None:
     y, order = ctx.param(node.output), ctx.common_order([node.inputs[0]], node.inputs[0])
     tensor = ctx.rescaled(ctx.stored(node.inputs[0], order), y)
     result = ctx.produce(node.output, tuple(ctx.shape(node.output)[a] for a in order))
-    sides = {"before": tuple(before[a] for a in order), "after": tuple(after[a] for a in order)}
+    sides: dict[str, Any] = {"before": tuple(before[a] for a in order), "after": tuple(after[a] for a in order)}
     ctx.emit("pad", [tensor], result, value=int(y.quantize(value)), **sides)
     ctx.place(node.output, result, order)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -63,8 +64,15 @@ def average_pool(ctx: Context, node: Node) -> None:
     peak = np.full(len(divisors), 255.0 * kernel[0] * kernel[1])
     multiplier, shift, rounding = ctx.requantizer(node.name, x.scale / y.scale / np.array(divisors, np.float64), peak)
     result = ctx.produce(node.output, out)
-    fields = {"kernel": kernel, "stride": stride, "pads": pads, "divisors": divisors, "count_include_pad": include, "rounding": rounding}
-    ctx.emit("avg_pool", [tensor, multiplier, shift], result, **fields, **ctx.limits(node))
+    fields: dict[str, Any] = {
+        "kernel": kernel,
+        "stride": stride,
+        "pads": pads,
+        "divisors": divisors,
+        "count_include_pad": include,
+        "rounding": rounding,
+    }
+    ctx.emit("avg_pool", [tensor, multiplier, shift], result, rounding=rounding, **fields, **ctx.limits(node))
     ctx.place(node.output, result)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from ..ir import Float
 from .batchnorm import batchnorm_to_affine
 from .channelwise import channelwise_to_affine
+from .convtranspose import convtranspose_to_conv
+from .decompose import decompose
 from .fold_affine import fold_affine
 from .fuse_clamp import fuse_clamp
 from .fuse_pad import fuse_pad
@@ -18,11 +20,13 @@ Pass = Callable[[Float], None]
 
 PASSES: tuple[Pass, ...] = (
     tidy,
+    decompose,
     matmul_to_linear,
     batchnorm_to_affine,
     channelwise_to_affine,
     fold_affine,
     fuse_clamp,
+    convtranspose_to_conv,
     fuse_pad,
     fuse_unary,
     fuse_clamp,

@@ -1,0 +1,197 @@
+"""Operators without an integer kernel of their own, written with those that have one. One function per operator, `fn(builder)`.
+
+Each expression is exact in float; what it costs in integers is one rounding per node it is made of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..ir import Array, Float, Node, Value
+from ..onnx.single import evaluate
+
+Rule = Callable[["Builder"], bool]
+RULES: dict[str, Rule] = {}
+
+
+def rule(*ops: str) -> Callable[[Rule], Rule]:
+    def register(function: Rule) -> Rule:
+        for op in ops:
+            RULES[op] = function
+        return function
+
+    return register
+
+
+class Builder:
+    """Collects the nodes that replace one node; `done` names the value that takes its place."""
+
+    def __init__(self, net: Float, node: Node) -> None:
+        self.net, self.node, self.nodes = net, node, list[Node]()
+
+    @property
+    def x(self) -> str:
+        return self.node.inputs[0]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.net.shape(self.x)
+
+    def constant(self, label: str, value: Array | float | list[int]) -> str:
+        array = np.asarray(value)
+        return self.net.constant(f"{self.node.name}/{label}", array.astype(np.float32) if array.dtype.kind == "f" else array)
+
+    def add(self, op: str, inputs: list[str], shape: tuple[int, ...] | None = None, **attrs: object) -> str:
+        """Append a node; `shape` defaults to that of the source's output."""
+        label = f"{self.node.name}/{op}{len(self.nodes)}"
+        output = self.net.fresh(f"{self.node.output}/{op}{len(self.nodes)}")
+        self.net.values[output] = Value(shape or self.net.shape(self.node.output))
+        self.nodes.append(Node(label, op, inputs, [output], dict(attrs)))
+        return output
+
+    def done(self, name: str) -> bool:
+        self.nodes[-1].outputs = [self.node.output if output == name else output for output in self.nodes[-1].outputs]
+        self.nodes[-1].name = self.node.name
+        return True
+
+    def computed(self, *names: str) -> bool:
+        return all(name and name not in self.net.constants for name in names)
+
+    def ints(self, position: int, attribute: str, default: list[int]) -> list[int] | None:
+        if attribute in self.node.attrs:
+            return [int(v) for v in self.node.attrs[attribute]]
+        if len(self.node.inputs) > position and self.node.inputs[position]:
+            array = self.net.constants.get(self.node.inputs[position])
+            return None if array is None else [int(v) for v in array.reshape(-1)]
+        return default
+
+
+def decompose(net: Float) -> None:
+    result: list[Node] = []
+    for node in net.nodes:
+        builder = Builder(net, node)
+        result += builder.nodes if node.op in RULES and RULES[node.op](builder) else [node]
+    net.nodes = result
+
+
+@rule("Sum", "Max", "Min")
+def many(b: Builder) -> bool:
+    """Pairs in turn; max(a, b) = b + relu(a - b), min(a, b) = a - relu(a - b)."""
+    names = b.node.inputs
+    if len(names) < 2 or (b.node.op != "Sum" and sum(b.computed(name) for name in names) < 2):
+        return False
+    total = names[0]
+    for other in names[1:]:
+        shape = tuple(np.broadcast_shapes(b.net.shape(total), b.net.shape(other)))
+        if b.node.op == "Sum":
+            total = b.add("Add", [total, other], shape)
+        else:
+            above = b.add("Relu", [b.add("Sub", [total, other], shape)], shape)
+            total = b.add("Add", [other, above], shape) if b.node.op == "Max" else b.add("Sub", [total, above], shape)
+    return b.done(total)
+
+
+@rule("Div")
+def divide(b: Builder) -> bool:
+    """a / b = a * (1 / b), the reciprocal by a table."""
+    if not b.computed(*b.node.inputs):
+        return False
+    inverse = b.add("Reciprocal", [b.node.inputs[1]], b.net.shape(b.node.inputs[1]))
+    return b.done(b.add("Mul", [b.node.inputs[0], inverse]))
+
+
+@rule("Where")
+def where(b: Builder) -> bool:
+    """A constant mask: x * m + y * (1 - m), for x or y constant."""
+    mask, x, y = b.node.inputs
+    if b.computed(mask) or b.computed(x, y) or b.net.constants[mask].size == 1:
+        return False
+    m = b.net.constants[mask].astype(np.float32)
+    if b.computed(x):
+        kept, other = b.add("Mul", [x, b.constant("mask", m)]), b.net.constants[y] * (1 - m)
+    else:
+        kept, other = b.add("Mul", [y, b.constant("mask", 1 - m)]), b.net.constants[x] * m
+    return b.done(b.add("Add", [kept, b.constant("other", other)]))
+
+
+@rule("PRelu")
+def prelu(b: Builder) -> bool:
+    """relu(x) + slope * min(x, 0); a single slope is a table already."""
+    if not b.computed(b.x) or b.computed(b.node.inputs[1]) or b.net.constants[b.node.inputs[1]].size == 1:
+        return False
+    positive = b.add("Relu", [b.x])
+    negative = b.add("Min", [b.x, b.constant("zero", 0.0)])
+    return b.done(b.add("Add", [positive, b.add("Mul", [negative, b.node.inputs[1]])]))
+
+
+@rule("ReduceMin")
+def reduce_min(b: Builder) -> bool:
+    """min(x) = -max(-x)"""
+    negative = b.add("Neg", [b.x], b.shape)
+    attrs = {key: value for key, value in b.node.attrs.items() if key in ("keepdims", "axes", "noop_with_empty_axes")}
+    return b.done(b.add("Neg", [b.add("ReduceMax", [negative, *b.node.inputs[1:]], **attrs)]))
+
+
+@rule("ReduceL2", "ReduceSumSquare", "ReduceL1")
+def reduce_norm(b: Builder) -> bool:
+    axes = b.ints(1, "axes", list(range(len(b.shape))))
+    if axes is None:
+        return False
+    inner = b.add("Abs", [b.x], b.shape) if b.node.op == "ReduceL1" else b.add("Mul", [b.x, b.x], b.shape)
+    total = b.add("ReduceSum", [inner, b.constant("axes", axes)], keepdims=b.node.attrs.get("keepdims", 1))
+    return b.done(b.add("Sqrt", [total]) if b.node.op == "ReduceL2" else total)
+
+
+@rule("LpNormalization")
+def lp_normalization(b: Builder) -> bool:
+    """x / ||x||_p along one axis, p = 1 or 2."""
+    axis = b.node.attrs.get("axis", -1) % len(b.shape)
+    kept = tuple(1 if a == axis else size for a, size in enumerate(b.shape))
+    square = b.node.attrs.get("p", 2) == 2
+    inner = b.add("Mul", [b.x, b.x]) if square else b.add("Abs", [b.x])
+    total = b.add("ReduceSum", [inner, b.constant("axes", [axis])], kept, keepdims=1)
+    norm = b.add("Sqrt", [total], kept) if square else total
+    return b.done(b.add("Mul", [b.x, b.add("Reciprocal", [norm], kept)]))
+
+
+@rule("LRN")
+def lrn(b: Builder) -> bool:
+    """x * (bias + alpha / size * (sum of squares over `size` channels)) ^ -beta; the sum is a 1x1 convolution with a band of ones."""
+    channels, size = b.shape[1], b.node.attrs["size"]
+    before, after = (size - 1) // 2, size - 1 - (size - 1) // 2
+    offset = np.arange(channels)[None, :] - np.arange(channels)[:, None]
+    band = ((offset >= -before) & (offset <= after)).astype(np.float32) * (b.node.attrs.get("alpha", 1e-4) / size)
+    weight = b.constant("band", band.reshape(channels, channels, *[1] * (len(b.shape) - 2)))
+    bias = b.constant("bias", np.full(channels, b.node.attrs.get("bias", 1.0)))
+    total = b.add("Conv", [b.add("Mul", [b.x, b.x]), weight, bias])
+    return b.done(b.add("Mul", [b.x, b.add("Pow", [total, b.constant("beta", -float(b.node.attrs.get("beta", 0.75)))])]))
+
+
+@rule("Resize", "Upsample")
+def resize(b: Builder) -> bool:
+    """Linear and cubic interpolation are matrices along one axis after the other: the operator applied to the unit vectors."""
+    if b.node.attrs.get("mode", "nearest") == "nearest" or not b.computed(b.x):
+        return False
+    out, current, name = b.net.shape(b.node.output), list(b.shape), b.x
+    axes = [axis for axis in range(len(out)) if out[axis] != current[axis]]
+    if not axes or min(axes) == 0 or len(out) != len(current):
+        return False
+    for axis in axes:
+        matrix = np.stack([_column(b, axis, index) for index in range(current[axis])], axis=1)  # [out, in]
+        perm = [a for a in range(len(out)) if a != axis] + [axis]
+        turned = b.add("Transpose", [name], tuple(current[a] for a in perm), perm=perm)
+        current[axis] = out[axis]
+        inputs = [turned, b.constant(f"matrix{axis}", matrix), b.constant(f"zero{axis}", np.zeros(out[axis]))]
+        product = b.add("Linear", inputs, tuple(current[a] for a in perm))
+        name = b.add("Transpose", [product], tuple(current), perm=[int(v) for v in np.argsort(perm)])
+    return b.done(name)
+
+
+def _column(b: Builder, axis: int, index: int) -> Array:
+    """What the operator makes of an image that is 1 at one position of an axis and constant along the others."""
+    unit = np.zeros(b.shape[axis], np.float32)
+    unit[index] = 1
+    image = np.broadcast_to(unit.reshape([-1 if a == axis else 1 for a in range(len(b.shape))]), b.shape)
+    return np.moveaxis(evaluate(b.net, b.node, np.ascontiguousarray(image)), axis, 0).reshape(b.net.shape(b.node.output)[axis], -1)[:, 0]
