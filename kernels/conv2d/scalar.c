@@ -37,10 +37,11 @@ static int64_t im2col_cycles(const intq_conv2d *p) {
     return product_cycles(p, pixels_of(p), 1, (int64_t)p->kh * p->kw * cg) + copy_cycles(pixels_of(p) * p->kh * p->kw * p->c, pieces);
 }
 
-/* Rows in one block: as many as stay in the L1 cache with their outputs, in whole tiles of 32. */
+/* Rows in one block: as many as stay in the L1 cache with their outputs. */
 static int64_t rows_per_block(const intq_conv2d *p) {
-    const int64_t fit = A_BYTES / (p->segs * p->seg_k + p->oc) / 32 * 32;
-    return fit < 32 ? 32 : fit > 512 ? 512 : fit;
+    const int64_t tile = p->ku >= 64 ? 32 : 48; /* whole tiles of every row: 32, 12, 6 */
+    const int64_t fit = A_BYTES / (p->segs * p->seg_k + p->oc) / tile * tile;
+    return fit < tile ? tile : fit > 480 ? 480 : fit;
 }
 
 static void choose(intq_conv2d *p) {
