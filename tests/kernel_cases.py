@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -195,11 +196,11 @@ class Step:
         self.fn = ffi.cast("intq_kernel_fn *", row.c.fn)
 
     def run(self, x: np.ndarray, splits: int = 1) -> np.ndarray:
-        data, view = buffer(x)
+        _data, view = buffer(x)
         out, y = buffer(np.full((self.conv.n, *self.conv.out, self.conv.oc), 77, np.int8))
         io = ffi.new("void *[8]", [pointer("void *", view), pointer("void *", y)])
         edges = [self.p.units * i // splits for i in range(splits + 1)]
-        for begin, end in zip(edges, edges[1:], strict=False):
+        for begin, end in itertools.pairwise(edges):
             self.fn(self.p, io, begin, end, pointer("uint8_t *", self.scratch[1]))
         tail = out[-(len(out) - y.nbytes - (y.ctypes.data - out.ctypes.data)) :]
         assert (tail == 0x55).all(), "wrote behind the output"

@@ -15,7 +15,8 @@ def test_no_overlap_and_near_the_lower_bound(seed: int) -> None:
         items.append(Interval(f"t{i}", int(rng.integers(1, 5000)), first, first + int(rng.integers(0, 6))))
     offsets, total = place(items, 128)
     for a in items:
-        assert offsets[a.name] % ALIGN == 0 and offsets[a.name] + a.size + 128 <= total
+        assert offsets[a.name] % ALIGN == 0
+        assert offsets[a.name] + a.size + 128 <= total
         for b in items:
             if a is not b and a.first <= b.last and b.first <= a.last:
                 assert offsets[a.name] + a.size <= offsets[b.name] or offsets[b.name] + b.size <= offsets[a.name]

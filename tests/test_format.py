@@ -31,7 +31,8 @@ def test_round_trip_gives_the_same_bytes(tmp_path: Path) -> None:
     model.save(tmp_path / "m.intq")
     again = intq.load(tmp_path / "m.intq")
     assert again.to_bytes() == model.to_bytes() == (tmp_path / "m.intq").read_bytes()
-    assert again.recipe == {"base": "fast"} and again.describe() == model.describe()
+    assert again.recipe == {"base": "fast"}
+    assert again.describe() == model.describe()
 
 
 def test_writing_is_atomic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,7 +45,8 @@ def test_writing_is_atomic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
         Model(network()).save(path)
-    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 REFUSED = {

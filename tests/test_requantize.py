@@ -105,6 +105,7 @@ def test_add_parameters_keep_the_sum_within_the_stated_error() -> None:
     for _ in range(500):
         sa, sb, sy = 2.0 ** RNG.uniform(-4, 4, 3)
         m1, m2, s = add_params(sa, sb, sy)
-        assert 1 <= s <= 30 and max(abs(m1), abs(m2)) < 2**15
+        assert 1 <= s <= 30
+        assert max(abs(m1), abs(m2)) < 2**15
         for m, f in ((m1, sa / sy), (m2, sb / sy)):
             assert abs(m / 2**s - f) <= max(sa, sb) / sy * 2**-15

@@ -92,7 +92,8 @@ def test_clone_pickle_and_threads_share_nothing_that_moves() -> None:
         w.start()
     for w in workers:
         w.join()
-    assert all(np.array_equal(r, EXPECTED) for r in results.values()) and len(results) == 4
+    assert all(np.array_equal(r, EXPECTED) for r in results.values())
+    assert len(results) == 4
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
@@ -110,7 +111,8 @@ def test_session_survives_a_fork() -> None:
 def test_profile_names_every_node() -> None:
     rows = Session(MODEL).profile(X)
     assert [r.node for r in rows] == [n.name for n in MODEL.graph.nodes]
-    assert all(r.ns >= 0 and r.kernel for r in rows) and sum(r.macs for r in rows) == MODEL.macs
+    assert all(r.ns >= 0 and r.kernel for r in rows)
+    assert sum(r.macs for r in rows) == MODEL.macs
 
 
 def counter(first: str = "state") -> Model:
@@ -147,4 +149,5 @@ def test_an_output_that_is_an_input_or_an_alias() -> None:
     x = np.arange(12, dtype=np.float32).reshape(2, 2, 3)
     for backend in ("native", "reference"):
         result = Session(Model(g), backend=backend).run(x)
-        assert np.array_equal(result["same"], x) and np.array_equal(result["flat"], x.reshape(2, 6))
+        assert np.array_equal(result["same"], x)
+        assert np.array_equal(result["flat"], x.reshape(2, 6))
