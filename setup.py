@@ -67,7 +67,8 @@ class OptionalKernels(BuildKernels):
 
 
 def depends():
-    return sorted(str(p.relative_to(ROOT)) for folder in ("kernels", "runtime") for p in (ROOT / folder).rglob("*") if p.suffix in {".c", ".h", ".inc", ".def"})
+    paths = (p for folder in ("kernels", "runtime") for p in (ROOT / folder).rglob("*"))
+    return sorted(str(p.relative_to(ROOT)) for p in paths if p.suffix in {".c", ".h", ".inc", ".def"})
 
 
 def packages():

@@ -1,0 +1,71 @@
+"""Float against integer: SQNR of every layer, alone and within the network, and the accuracy on labelled data.
+
+    intq compare model.onnx model.intq --inputs test.npz --labels test.npz
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..model import load
+from .common import progress_bar
+
+if TYPE_CHECKING:
+    from ..converter.compare import Comparison
+
+
+def add_arguments(p: argparse.ArgumentParser) -> None:
+    p.add_argument("source", help="the float .onnx file")
+    p.add_argument("model", help="the .intq file made from it")
+    p.add_argument("--inputs", required=True, metavar="FILE", help=".npy, .npz or a folder: inputs as the float model takes them")
+    p.add_argument("--labels", metavar="FILE", help=".npy, or .npz with an array `labels`: class indices")
+    p.add_argument("--layers", type=int, default=64, help="samples used for the SQNR of layers; 0 leaves it out (default: 64)")
+    p.add_argument("--loss", type=float, metavar="POINTS", help="fail (exit code 1) where accuracy drops by more than this")
+    p.add_argument("--json", action="store_true", help="print JSON")
+
+
+def main(args: argparse.Namespace) -> int:
+    from ..converter.compare import compare
+
+    labels = read_labels(args.labels) if args.labels else None
+    with progress_bar(args.json) as progress:
+        result = compare(args.source, load(args.model), Path(args.inputs), labels, args.layers, progress)
+    if args.json:
+        print(json.dumps(result.as_dict()))
+    else:
+        show(result)
+    return 0 if args.loss is None or result.accuracy.within(args.loss) else 1
+
+
+def read_labels(path: str) -> np.ndarray[Any, Any]:
+    try:
+        data = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: {error}") from None
+    if isinstance(data, np.ndarray):
+        return data
+    if "labels" not in data.files:
+        raise InputError(f"{path}: has arrays {data.files}, none is named 'labels'")
+    labels: np.ndarray[Any, Any] = data["labels"]
+    return labels
+
+
+def show(result: Comparison) -> None:
+    if result.layers:
+        width = max(len(row.layer) for row in result.layers)
+        print(f"{'layer':{width}}  {'op':18} {'alone dB':>9} {'in net dB':>9} {'at range end':>12}")
+        for row in result.layers:
+            print(f"{row.layer:{width}}  {row.op:18} {row.isolated:9.1f} {row.cumulative:9.1f} {row.clipped:12.2%}")
+        print("worst alone: " + ", ".join(f"{row.layer} ({row.isolated:.1f} dB)" for row in result.worst()))
+    for name, sqnr in result.outputs.items():
+        print(f"output {name}: SQNR {sqnr:.2f} dB over {result.accuracy.inputs} inputs")
+    a = result.accuracy
+    print(f"same class as float: {a.same:.2%}")
+    if a.float_accuracy is not None and a.integer_accuracy is not None:
+        print(f"accuracy: float {a.float_accuracy:.2%}, integer {a.integer_accuracy:.2%}; right only in float {a.b}, only in integers {a.c}")
