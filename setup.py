@@ -26,6 +26,7 @@ PLAIN = ["kernels/table.c", "kernels/edge/edge.c", "runtime/run.c", "runtime/poo
 
 class BuildKernels(build_ext):
     def build_extension(self, ext):
+        ext.depends = depends()
         compiler = self.compiler
         extra = shlex.split(os.environ.get("INTQ_CFLAGS", ""))
         include = [str(ROOT / "kernels"), str(ROOT / "runtime")]

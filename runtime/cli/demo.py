@@ -42,10 +42,10 @@ def main(args: argparse.Namespace) -> int:
         result = compare(source, model, data["images"], data["labels"], 64, progress)
     session = Session(model)
     a = result.accuracy
-    assert a.float_accuracy is not None and a.integer_accuracy is not None
+    sizes = source.stat().st_size, (out / "digits.intq").stat().st_size
     print(f"digits: {a.inputs} test images, {session_summary(model)}")
-    print(f"  accuracy   float {a.float_accuracy:.2%}   integer {a.integer_accuracy:.2%}   same class {a.same:.2%}")
-    print(f"  file       float {source.stat().st_size:,} bytes   integer {(out / 'digits.intq').stat().st_size:,} bytes; arena {session.arena_bytes:,} bytes")
+    print(f"  accuracy   float {a.float_accuracy or 0:.2%}   integer {a.integer_accuracy or 0:.2%}   same class {a.same:.2%}")
+    print(f"  file       float {sizes[0]:,} bytes   integer {sizes[1]:,} bytes; arena {session.arena_bytes:,} bytes")
     print(f"  latency    {latency(session, data['images'][:1]) * 1e6:.1f} us for one image, one thread, quantizing included")
     print(f"  output     SQNR {next(iter(result.outputs.values())):.1f} dB against float")
     picture(out / "digits.png", model, session.run(data["images"]), data["images"], data["labels"], result)
