@@ -221,41 +221,43 @@ class Plan:
         self.constants = {name: builder.constant(a, "uint8_t *") for name, a in graph.constants.items() if any(name in s.reads for s in self.steps)}
         first: dict[str, int] = {}
         last: dict[str, int] = {}
-        end = len(self.steps)
         for i, step in enumerate(self.steps):
             for name in (*step.reads, *step.writes):
                 root = self.root(name)
                 first.setdefault(root, i)
                 last[root] = i
-        for port in graph.inputs:  # callers may keep writing and reading these buffers, so they never share memory
-            first[self.root(port.tensor)], last[self.root(port.tensor)] = -1, end
-        for port in graph.outputs:
-            first[self.root(port.tensor)], last[self.root(port.tensor)] = -1, end
-        for state in graph.states:
-            for name in (state.read, state.write):
-                first[self.root(name)], last[self.root(name)] = -1, end
-        sizes: dict[str, int] = {}
+        # ports and state keep their memory between calls, so they lie outside the arena, which holds what lives within one call
+        kept = [p.tensor for p in (*graph.inputs, *graph.outputs)] + [n for s in graph.states for n in (s.read, s.write)]
+        self.kept = list(dict.fromkeys(self.root(name) for name in kept if name not in graph.constants))
+        self.sizes: dict[str, int] = {}
         for name, size in builder.sizes.items():
             root = self.root(name)
-            sizes[root] = max(sizes.get(root, 0), size)
-        intervals = [Interval(name, sizes[name], first[name], last[name]) for name in first if name not in graph.constants]
-        self.offsets, self.arena_bytes = place(intervals, SLACK)
+            self.sizes[root] = max(self.sizes.get(root, 0), size)
+        outside = {*self.kept, *graph.constants}
+        self.offsets, self.arena_bytes = place([Interval(n, self.sizes[n], first[n], last[n]) for n in first if n not in outside], SLACK)
 
     def root(self, name: str) -> str:
         while name in self.aliases:
             name = self.aliases[name]
         return name
 
-    def bind(self, arena: Array) -> Any:
-        """A C array of steps whose pointers go into this arena."""
+    def allocate(self) -> dict[str, Array]:
+        """Memory of one session: "" is the arena, the others are ports and state by tensor name."""
+        return {"": aligned(self.arena_bytes), **{name: aligned(self.sizes[name] + SLACK) for name in self.kept}}
+
+    def address(self, memory: dict[str, Array], name: str) -> int:
+        root = self.root(name)
+        return int(memory[root].ctypes.data if root in memory else memory[""].ctypes.data + self.offsets[root])
+
+    def bind(self, memory: dict[str, Array]) -> Any:
+        """A C array of steps whose pointers go into this memory."""
         steps = ffi.new("intq_step[]", max(len(self.steps), 1))
-        base = arena.ctypes.data
         for c, step in zip(steps, self.steps, strict=False):
             c.fn = ffi.cast("intq_kernel_fn *", step.row.c.fn)
             c.params, c.units, c.min_units = step.params, step.units, step.min_units
             for i, name in enumerate((*step.reads, *step.writes)):
                 root = self.root(name)
-                c.io[i] = self.constants[root] if root in self.constants else ffi.cast("void *", base + self.offsets[root])
+                c.io[i] = self.constants[root] if root in self.constants else ffi.cast("void *", self.address(memory, root))
         return steps
 
 

@@ -26,16 +26,16 @@ class Engine(Protocol):
 
 
 class NativeEngine:
-    """Owns an arena, scratch and a thread pool; shares the plan with its clones."""
+    """Owns the memory of ports, state and arena, scratch and a thread pool; shares the plan with its clones."""
 
     def __init__(self, graph: Graph, threads: int, isa: str, batch: int, plan: Plan | None = None) -> None:
         self.graph, self.threads, self.isa, self.batch = graph, threads, isa, batch
         self.plan = plan or Builder(graph, closure(isa), batch).build()
         self.arena_bytes = self.plan.arena_bytes
-        self.arena = aligned(self.plan.arena_bytes)
+        self.memory = self.plan.allocate()
         self.scratch_bytes = self.plan.scratch_bytes
         self.scratch = aligned(self.scratch_bytes * threads + 128)
-        self.steps = self.plan.bind(self.arena)
+        self.steps = self.plan.bind(self.memory)
         self.scratch_pointer = ffi.cast("uint8_t *", self.scratch.ctypes.data)
         self.count = len(self.plan.steps)
         self.start_pool()
@@ -49,9 +49,8 @@ class NativeEngine:
         shape = t.shape if self.batch == 1 else (self.batch * t.shape[0], *t.shape[1:])
         if tensor in self.graph.constants:
             return self.graph.constants[tensor]
-        at = self.plan.offsets[self.plan.root(tensor)]
         nbytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(t.dtype).itemsize
-        return self.arena[at : at + nbytes].view(t.dtype).reshape(shape)
+        return self.memory[self.plan.root(tensor)][:nbytes].view(t.dtype).reshape(shape)
 
     def invoke(self, ns: Any = None) -> None:
         if self.pid != os.getpid():  # threads do not survive a fork; the child must not free the parent's
