@@ -111,6 +111,8 @@ def compare(
     assert replay is not None
     if set(net.inputs) != {port.name for port in model.inputs}:
         raise InputError(f"the model takes {[port.name for port in model.inputs]}, the source {net.inputs}: they do not belong together")
+    layout_of(net, model.graph)  # refuses a model of another source
+    replay.keep = True
     outputs = [port.name for port in model.outputs]
     runner, session = FloatRunner(net, outputs), Session(model, batch=8)
     noise = {name: Noise() for name in outputs}

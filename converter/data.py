@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -122,31 +121,45 @@ def _check(name: str, given: Any, shape: tuple[int, ...]) -> Array:
 
 
 class Replay:
-    """Calibration data that can be walked again: several passes over the same samples, without keeping them where avoidable.
+    """Calibration data that can be walked again, at one piece in memory at a time.
 
-    Arrays, dicts, lists and paths are re-read; a one-shot iterator (a generator) is recorded on its first walk, since nothing
-    else can bring its samples back.
+    Arrays, dicts, lists and paths are read again. The samples of a one-shot iterator (a generator) are gone once walked; only
+    where `keep` is set before, because a method needs several walks, are they recorded.
     """
 
     def __init__(self, source: Any, names: list[str]) -> None:
         self.names = names
-        one_shot = isinstance(source, Iterator)
+        self.keep = False
         self._source = source
-        self._record: list[dict[str, Array]] | None = [] if one_shot else None
+        self._one_shot = isinstance(source, Iterator)
+        self._record: list[dict[str, Array]] = []
+        self._walked = False
 
     def first_shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of the first piece, for models with free dimensions; {} where there is no data."""
-        for piece in itertools.islice(self.pieces(), 1):
-            return {name: tuple(array.shape) for name, array in piece.items()}
-        return {}
+        first = next(stream(self._source, self.names), None)
+        if first is None:
+            return {}
+        if self._one_shot:
+            self._record.append(first)
+        return {name: tuple(array.shape) for name, array in first.items()}
 
     def pieces(self) -> Iterator[dict[str, Array]]:
-        if self._record is None:
+        """All pieces. Raises `InputError` on the second walk over an iterator that was not kept."""
+        if not self._one_shot:
             yield from stream(self._source, self.names)
             return
-        yield from list(self._record)
+        if self._walked and not self.keep:
+            raise InputError("the calibration data is an iterator, and it is used up: pass a list, an array or a path to walk it again")
+        self._walked = True
+        held = list(self._record)
+        if not self.keep:
+            self._record.clear()
+        while held:
+            yield held.pop(0)
         for piece in stream(self._source, self.names):  # an iterator goes on where it stopped
-            self._record.append(piece)
+            if self.keep:
+                self._record.append(piece)
             yield piece
 
     def batches(self, shapes: Mapping[str, tuple[int, ...]], batch: int) -> Iterator[dict[str, Array]]:

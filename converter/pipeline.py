@@ -75,6 +75,7 @@ def convert_onnx(model: str | Path | onnx.ModelProto, data: Any, recipe: Recipe,
         raise InputError("calibration data is needed: pass calibration= (some hundred representative inputs)")
     conversion = Conversion(net, recipe)
     calibrator = CALIBRATORS[recipe.calibrator]()
+    replay.keep = calibrator.passes > 1
     names = ranges.observed(net)
     observe(net, replay, names, calibrator, progress)
     conversion.ranges = {name: calibrator.range(name) for name in names}

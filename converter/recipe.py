@@ -36,7 +36,7 @@ class Recipe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=Tr
     "first", "last") whose weights stay int8; `layers` maps patterns to overrides, the last match wins; `budget` starts a search.
     """
 
-    base: str = "fast"
+    base: str = "custom"
     weights: str = "int8"
     activations: str = "int8"
     calibrator: str = "minmax"

@@ -70,7 +70,6 @@ def average_pool(ctx: Context, node: Node) -> None:
         "pads": pads,
         "divisors": divisors,
         "count_include_pad": include,
-        "rounding": rounding,
     }
     ctx.emit("avg_pool", [tensor, multiplier, shift], result, rounding=rounding, **fields, **ctx.limits(node))
     ctx.place(node.output, result)
