@@ -1,4 +1,4 @@
-"""`intq bench models | peaks | profile`: arguments, progress, tables, JSON and charts."""
+"""`intq bench models | kernels | peaks | profile`: arguments, progress, tables, JSON and charts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _networks(p: argparse.ArgumentParser) -> None:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the benchmarks as subcommands."""
+    """Declare the four benchmarks as subcommands."""
     what = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
 
     models = what.add_parser("models", help="whole networks, beside onnxruntime, OpenVINO and LiteRT")
@@ -44,6 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     models.add_argument("--peers-only", action="store_true", help="time the peers without intq")
     models.add_argument("--chart", metavar="FILE.png", help="write a bar chart")
     models.add_argument("--profile", action="store_true", help="show where intq's time goes, node by node, instead of the comparison")
+
+    kernels = what.add_parser("kernels", help="every kernel on the shapes of the networks, after checking it against ref.py")
+    _common(kernels)
+    kernels.add_argument("--network", action="append", metavar="NAME", help="only shapes of networks whose name starts with NAME")
+    kernels.add_argument("--op", action="append", metavar="OP", help="only this op of the graph; may be repeated")
+    kernels.add_argument("--kernel", metavar="TEXT", help="only kernels whose name contains TEXT")
+    kernels.add_argument("--seconds", type=float, default=0.05, help="seconds per kernel and shape (default 0.05)")
+    kernels.add_argument("--all-isas", action="store_true", help="every instruction set that this CPU has, not only each op's best")
 
     peaks = what.add_parser("peaks", help="integer peaks and memory bandwidth of this machine")
     _common(peaks)
@@ -141,6 +149,16 @@ def _profile(args: argparse.Namespace) -> int:
     return 0
 
 
+def _kernels(args: argparse.Namespace) -> int:
+    from . import kernels, show
+
+    with _status() as tick:
+        result = kernels.run(networks=args.network, ops=args.op, kernel=args.kernel, isa=args.isa, seconds=args.seconds, all_isas=args.all_isas,
+                             tick=tick)  # fmt: skip
+    _write(result, args.json, lambda: show.kernels_table(result))
+    return 0
+
+
 def _peaks(args: argparse.Namespace) -> int:
     from . import environment, peaks, show
 
@@ -156,5 +174,5 @@ def _peaks(args: argparse.Namespace) -> int:
 
 def main(args: argparse.Namespace) -> int:
     """Run the chosen benchmark; returns the exit code. Raises intq.Error with a one-line reason."""
-    handlers = {"models": _models, "peaks": _peaks, "profile": _profile}
+    handlers = {"models": _models, "kernels": _kernels, "peaks": _peaks, "profile": _profile}
     return handlers[args.what](args)

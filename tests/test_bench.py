@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from intq.bench import cli, models, networks, peaks, peers, profile, show, timing
+from intq.bench import cli, kernels, models, networks, peaks, peers, profile, shapes, show, timing
 from intq.errors import InputError
 from intq.kernels.table import lib
 
@@ -151,3 +151,51 @@ def test_peaks_command_writes_json(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_models_command_needs_a_folder_for_named_networks() -> None:
     with pytest.raises(InputError, match="--models"):
         cli.main(arguments("models", "--network", "kws"))
+
+
+def small_cases() -> list[shapes.Case]:
+    """The smallest shape of each op that the benchmark knows."""
+    cases = sorted(shapes.read(), key=lambda c: sum(int(np.prod(t.shape)) for t in c.inputs))
+    return list({c.op: c for c in reversed(cases)}.values())
+
+
+@native
+def test_every_row_that_can_run_here_has_a_benchmark() -> None:
+    """A row of kernels.def needs nothing else: shapes.csv holds an op that leads to it."""
+    from intq.kernels.table import isas, table
+
+    result = kernels.run(cases=small_cases(), seconds=1e-4, all_isas=True, found=[])
+    timed = {name for r in result["kernels"] for name in r["kernel"].split()}
+    rows = [r for r in table() if r.c is not None and isas()[r.isa][0] and r.op != "peak"]
+    imported = {r.name for r in rows if r.op.startswith("tfl_") or "s16" in r.variant}  # arithmetic that no network of the benchmark has
+    assert {r.name for r in rows} - timed - imported == set()
+    assert all(r["us"] > 0 for r in result["kernels"])
+
+
+@native
+def test_a_kernel_that_differs_is_not_timed() -> None:
+    case = small_cases()[0]
+    graph, arrays = case.graph(), case.arrays()
+    want = kernels.expected(graph, arrays)
+    row = kernels.rows_for(case.op, kernels.closure("scalar"), True)[0]
+    with pytest.raises(kernels.Unequal, match=r"differs from ref\.py"):
+        kernels.time_row(graph, row, arrays, want + 1, 1e-4)
+
+
+def test_shapes_survive_their_text(tmp_path: Path) -> None:
+    cases = shapes.read()
+    shapes.write(cases, tmp_path / "again.csv")
+    assert shapes.read(tmp_path / "again.csv") == cases
+    assert {"conv2d", "dwconv2d", "dense", "add"} <= {c.op for c in cases}
+    assert {n.name for n in networks.NETWORKS} <= {c.network for c in cases}
+
+
+@native
+def test_kernels_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peaks, "levels", lambda limit=0: {"L2": 1 << 16})
+    words = ("kernels", "--network", "ad", "--op", "dense", "--seconds", "0.0001", "--json", str(tmp_path / "k.json"))
+    assert cli.main(arguments(*words)) == 0
+    rows = json.loads((tmp_path / "k.json").read_text())["kernels"]
+    assert {r["network"] for r in rows} == {"ad_autoencoder"}
+    with pytest.raises(InputError, match="no shape fits"):
+        cli.main(arguments("kernels", "--op", "nonsense"))
