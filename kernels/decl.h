@@ -202,6 +202,15 @@ typedef struct {
     int32_t n, h, w, c, oh, ow, kh, kw, stride_h, stride_w, pad_top, pad_left, x_zero_point, lo, hi;
 } intq_tfl_pool;
 
+/* rounding: 0 i64_15, 1 q31_double, 2 float64. A unit is one output row. */
+typedef struct {
+    int32_t n, h, w, c, oh, ow, oc, kh, kw, groups, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
+    int32_t w_size, rounding, x_zero_point, w_zero_point, y_zero_point, lo, hi;
+    const uint8_t *weights;
+    const int64_t *bias, *multiplier;
+    const int32_t *shift;
+} intq_tfl_conv2d;
+
 /* Kept axes, then reduced ones, right-aligned with their input strides. A unit is one output. */
 typedef struct {
     int64_t outer_dims[INTQ_MAX_DIMS], outer_strides[INTQ_MAX_DIMS], inner_dims[INTQ_MAX_DIMS], inner_strides[INTQ_MAX_DIMS];
@@ -219,7 +228,7 @@ typedef struct {
     int64_t cols;
     const int32_t *table, *second;
     const int16_t *table16, *second16;
-    int32_t radius, multiplier, shift, x_zero_point;
+    int32_t radius, multiplier, shift, x_zero_point, early;
 } intq_tfl_rows;
 
 /* rows[oh][3], cols[ow][3]: first line, second line, weight of the second. A unit is one output row. */

@@ -55,6 +55,28 @@ def scale15(x: Array, multiplier: Array | int, shift: Array | int) -> Array:
     return wrap32((np.asarray(x, np.int64) * m + (np.int64(1) << (total - 1))) >> total)
 
 
+def scale_float64(x: Array, mantissa: Array, exponent: Array) -> Array:
+    """(F14): C's round(x * s) of a float64 product, s = mantissa * 2^exponent with 53 bits, |x| < 2^53, in integers of any width.
+
+    The product is rounded to 53 bits (ties to even), as the multiplication does it, and then to an integer, ties away from zero.
+    """
+
+    def one(v: int, m: int, e: int) -> int:
+        p = abs(v) * m
+        drop = max(p.bit_length() - 53, 0)
+        if drop:
+            rest, p = p & ((1 << drop) - 1), p >> drop
+            half = 1 << (drop - 1)
+            p += rest > half or (rest == half and p & 1)
+        right = -(e + drop)
+        p = min(p << min(-right, 64), 1 << 62) if right <= 0 else (p + (1 << (right - 1))) >> right
+        return min(p, 1 << 40) if v >= 0 else -min(p, 1 << 40)
+
+    shape = np.broadcast_shapes(np.shape(x), np.shape(mantissa))
+    flat = [np.broadcast_to(a, shape).reshape(-1).tolist() for a in (x, mantissa, exponent)]
+    return np.array([one(*t) for t in zip(*flat, strict=True)], np.int64).reshape(shape)
+
+
 def exp_negative(x: Array, integer_bits: int) -> Array:
     """(F6): exp of Q<integer_bits> x <= 0, in Q0; exp(0) is 2^31 - 1."""
     x = np.asarray(x, np.int64)

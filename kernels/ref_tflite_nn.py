@@ -28,6 +28,12 @@ def tfl_avg_pool(
     return np.clip(mean - offset, lo, hi).astype(x.dtype)
 
 
+def tfl_max_pool(x: Array, *, kernel: Pair, stride: Pair, pads: tuple[int, int, int, int], lo: int, hi: int) -> Array:
+    """MAX_POOL_2D of any integers, whatever the scales say; padding never wins."""
+    v = windows(x, kernel, stride, (1, 1), pads, np.iinfo(x.dtype).min)
+    return np.clip(v.max(axis=(3, 4)), lo, hi).astype(x.dtype)
+
+
 def tfl_sum(
     x: Array, *, x_zero_point: int, y_zero_point: int, axes: tuple[int, ...], multiplier: int, shift: int, as_bytes: bool, lo: int, hi: int,
     out_shape: tuple[int, ...],
@@ -88,12 +94,13 @@ def tfl_log_softmax(x: Array, table: Array, differences: Array, *, radius: int, 
     return np.where(-d > lowest, np.clip(y, -128, 127), -128).astype(np.int8)
 
 
-def tfl_l2_normalization(x: Array, *, zero_point: int) -> Array:
-    """(T21): differences times 128 / sqrt(sum of squares)."""
+def tfl_l2_normalization(x: Array, *, zero_point: int, early: bool) -> Array:
+    """(T21): differences times 128 / sqrt(sum of squares); `early` multiplies by 128 before the rounding, as the uint8 kernel does."""
     d = x.astype(np.int64) - zero_point
     squares = (d * d).sum(axis=-1)
     pairs = np.array([fixed.inverse_sqrt(int(s)) for s in squares.reshape(-1)], np.int64).reshape(*squares.shape, 1, 2)
-    return np.clip(fixed.scale31(d, pairs[..., 0], 7 - pairs[..., 1]), -128, 127).astype(np.int8)
+    y = fixed.scale31(d << 7, pairs[..., 0], -pairs[..., 1]) if early else fixed.scale31(d, pairs[..., 0], 7 - pairs[..., 1])
+    return np.clip(y, -128, 127).astype(np.int8)
 
 
 def tfl_resize_bilinear(x: Array, rows: Array, cols: Array) -> Array:
@@ -136,3 +143,17 @@ def tfl_gather(x: Array, index: Array, *, axis: int, batch_dims: int) -> Array:
         for p, i in zip(x.reshape(-1, *x.shape[batch_dims:]), index.reshape(-1, *index.shape[batch_dims:]), strict=True)
     ]
     return np.stack(parts).reshape(*outer, *parts[0].shape)
+
+
+def tfl_conv2d(
+    x: Array, w: Array, bias: Array, multiplier: Array, shift: Array, *, x_zero_point: int, w_zero_point: int, y_zero_point: int,
+    stride: Pair, dilation: Pair, pads: tuple[int, int, int, int], groups: int, rounding: str, lo: int, hi: int,
+) -> Array:  # fmt: skip
+    """(T25): x[N,H,W,C], w[O,KH,KW,C/groups] -> [N,OH,OW,O] with a 64-bit accumulator; the layers that conv2d and its kin have no rounding for."""
+    v = windows(x, (w.shape[1], w.shape[2]), stride, dilation, pads, x_zero_point) - x_zero_point
+    n, oh, ow, kh, kw, c = v.shape
+    v = v.reshape(n, oh, ow, kh, kw, groups, c // groups)
+    k = w.astype(np.int64).reshape(groups, w.shape[0] // groups, kh, kw, c // groups) - w_zero_point
+    acc = np.einsum("nhwyxgc,goyxc->nhwgo", v, k, optimize=True).reshape(n, oh, ow, w.shape[0]) + bias
+    scaling = {"i64_15": fixed.scale15, "q31_double": fixed.scale31, "float64": fixed.scale_float64}[rounding]
+    return np.clip(scaling(acc, multiplier, shift) + y_zero_point, lo, hi).astype(x.dtype)

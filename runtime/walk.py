@@ -17,14 +17,14 @@ Observer = Callable[[Node, list[Array]], None]
 def walk(graph: Graph, values: dict[str, Array], backend: str, observe: Observer | None = None) -> dict[str, Array]:
     """All tensors by name, from the values of inputs and state. Shapes follow the inputs, so axis 0 may be any batch."""
     known: dict[str, Array] = {**graph.constants, **values}
-    batch = next(iter(values.values())).shape[0] if values else 1
+    batch = times(graph, values)
     for node in graph.nodes:
         op = node.attrs
         assert isinstance(op, Op)
         v = View(graph, node)
         kwargs = op.kwargs(v)
         if op.wants_out_shape and batch != 1:
-            kwargs["out_shape"] = (batch, *kwargs["out_shape"][1:])
+            kwargs["out_shape"] = (batch * kwargs["out_shape"][0], *kwargs["out_shape"][1:])
         result = function(op.op, backend)(*[known[name] for name in node.inputs], **kwargs)
         outputs = list(result) if isinstance(result, tuple) else [result]
         for name, array in zip(node.outputs, outputs, strict=True):
@@ -32,6 +32,13 @@ def walk(graph: Graph, values: dict[str, Array], backend: str, observe: Observer
         if observe:
             observe(node, [known[name] for name in node.outputs])
     return known
+
+
+def times(graph: Graph, values: dict[str, Array]) -> int:
+    """How many times axis 0 of the inputs is what the graph says."""
+    name, array = next(iter(values.items()), ("", None))
+    shape = graph.tensors[name].shape if array is not None else ()
+    return 1 if array is None or not shape or not shape[0] else int(array.shape[0]) // shape[0]
 
 
 class NodeProfile(msgspec.Struct, frozen=True):

@@ -109,7 +109,7 @@ def build(tensors: list[TensorSpec], ops: list[OpSpec], inputs: list[int], outpu
     for i, spec in enumerate(tensors):
         buffer = 0
         if spec.data is not None:
-            raw = np.ascontiguousarray(spec.data)
+            raw = np.asarray(spec.data, order="C")
             assert str(raw.dtype) == spec.dtype, (raw.dtype, spec.dtype)
             assert raw.shape == tuple(spec.shape), (raw.shape, spec.shape)
             b.StartVector(1, raw.nbytes, 16)

@@ -112,6 +112,11 @@ class Importer:
 
     # ----- the graph's tensors -----
 
+    def scale_of(self, tensor: str) -> float:
+        """The scale of an activation of the graph."""
+        scale = self.graph.of(tensor).scale
+        return scale if isinstance(scale, float) else 1.0
+
     def unique(self, wish: str) -> str:
         name, k = wish, 1
         while name in self.used:

@@ -95,4 +95,4 @@ def l2_normalization(im: Importer, op: OperatorInfo) -> None:
     shape = im.shape(x)
     if im.info(x).dtype != im.info(y).dtype or im.dtype(x) != "int8" or not shape or op.option("FusedActivationFunction"):
         raise Refusal(f"input {im.info(x).dtype} {shape}, output {im.info(y).dtype}")
-    im.emit("tfl_l2_normalization", [im.x(x)], im.output(op, shape=shape), zero_point=im.zero_point(x))
+    im.emit("tfl_l2_normalization", [im.x(x)], im.output(op, shape=shape), zero_point=im.zero_point(x), early=im.offset(x) > 0)

@@ -43,7 +43,9 @@ def max_pool_2d(im: Importer, op: OperatorInfo) -> None:
     same_scales(im, op)
     attrs = pooled(im, op)
     shape = attrs.pop("shape")
-    im.emit("max_pool", [im.x(op.inputs[0])], im.output(op, shape=shape), **attrs)
+    x, y = op.inputs[0], op.outputs[0]
+    plain = im.dtype(x) == "int8" and im.scale(x) == im.scale(y) and im.zero_point(x) == im.zero_point(y)
+    im.emit("max_pool" if plain else "tfl_max_pool", [im.x(x)], im.output(op, shape=shape), **attrs)
 
 
 def axes_of(im: Importer, op: OperatorInfo) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -81,7 +83,8 @@ def rescaled_sum(im: Importer, op: OperatorInfo, mean_of: bool) -> None:
     lo, hi = im.clamp(y, 0)
     out = im.output(op, shape=final_shape(im, op, axes, kept))
     bytes_only = not mean_of and im.info(x).dtype == "int8" and im.numerics == "litert"
-    if im.dtype(x) == "int8" and mean_of:
+    neighbours = bool(axes) and axes == tuple(range(axes[0], axes[-1] + 1))
+    if im.dtype(x) == "int8" and mean_of and neighbours:
         constants = [im.constant(f"{out}/multiplier", np.array([multiplier], np.int32)), im.constant(f"{out}/shift", np.array([shift], np.int32))]
         im.emit("mean", [im.x(x), *constants], out, axes=axes, rounding="q31_double", lo=lo, hi=hi)
         return

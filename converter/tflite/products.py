@@ -96,17 +96,32 @@ def product(im: Importer, op: OperatorInfo, kind: str, source: str, x: int, w: t
 
 def finish(im: Importer, kind: str, source: str, w: tuple[Array, Array, int], b: Array, rescale: tuple[Array, Array], out: str, **attrs: Any) -> None:
     """Append the node of a product with its constant tensors, the clamp in attrs."""
-    if (np.abs(b) > 2**31 - 1).any():
+    wide = attrs["rounding"] in ("i64_15", "float64") or im.graph.of(source).dtype == "int16"
+    final = None
+    if not wide and (np.abs(b) > 2**31 - 1).any():
         raise Refusal("a bias does not fit 32 bits")
     scales = tuple(float(s) for s in w[1]) if len(set(w[1].tolist())) > 1 else float(w[1][0])
+    values = w[0]
+    if wide:
+        rescale = (rescale[0].astype(np.int64), rescale[1])
+        if kind == "dwconv2d":
+            values, attrs = np.ascontiguousarray(values.transpose(2, 0, 1))[..., None], {**attrs, "groups": im.graph.of(source).shape[3]}
+        if kind == "dense":
+            values = values[:, None, None, :]
+            rows, n, k = im.graph.of(source).shape[0], values.shape[0], values.shape[-1]
+            pixel = im.plain(f"{out}/pixel", (rows, 1, 1, n), im.graph.of(out).dtype, im.scale_of(out), im.graph.of(out).zero_point)
+            source, final, out = im.reshape(source, (rows, 1, 1, k), f"{out}/rows"), out, pixel
+        kind = "tfl_conv2d"
     inputs = [
         source,
-        im.constant(f"{out}/weights", w[0], scales, w[2]),
-        im.constant(f"{out}/bias", b.astype(np.int32)),
+        im.constant(f"{out}/weights", values, scales, w[2]),
+        im.constant(f"{out}/bias", b.astype(np.int64 if wide else np.int32)),
         im.constant(f"{out}/multiplier", rescale[0]),
         im.constant(f"{out}/shift", rescale[1]),
     ]
     im.emit(kind, inputs, out, **attrs)
+    if final is not None:
+        im.emit("reshape", [out], final)
 
 
 def conv_2d(im: Importer, op: OperatorInfo) -> None:
@@ -258,7 +273,8 @@ def dense_rescale(
         pairs = [exact_single(float(s), clamp[0] - zy, clamp[1] - zy, int(r)) for s, r in zip(effective_scales, reach, strict=True)]
         if all(p is not None for p in pairs):
             return "dense", (np.array([p[0] for p in pairs if p], np.int32), np.array([p[1] for p in pairs if p], np.int32)), "q31_single"
-    raise Refusal("its float64 rounding has no integer multiplier")
+    fractions, exponents = np.frexp(effective_scales)
+    return "dense", ((fractions * 2.0**53).astype(np.int64), (exponents - 53).astype(np.int32)), "float64"
 
 
 def batch_matmul(im: Importer, op: OperatorInfo) -> None:

@@ -21,7 +21,8 @@ static int32_t largest8(const int8_t *x, int64_t n) {
             for (int64_t i = 0; i < p->cols; i++) total += tfl_shift_right(p->table[top - x[i]], 12); \
             const int32_t scale = tfl_reciprocal(total, 12, &over), by = over + 31 - bits;            \
             for (int64_t i = 0; i < p->cols; i++) {                                                   \
-                const int32_t v = tfl_shift_right(tfl_high_mul(scale, p->table[top - x[i]]), by);     \
+                const int32_t share = tfl_high_mul(scale, p->table[top - x[i]]);                      \
+                const int32_t v = by > 31 ? 0 : tfl_shift_right(share, by);                           \
                 y[i] = (type)tfl_clamp((int64_t)v + least, least, most);                              \
             }                                                                                         \
         }                                                                                             \
@@ -78,6 +79,10 @@ KERNEL(tfl_l2_normalization_s8) {
         int32_t acc = 0, shift;
         for (int64_t i = 0; i < p->cols; i++) acc += (x[i] - p->x_zero_point) * (x[i] - p->x_zero_point);
         const int32_t multiplier = tfl_inverse_sqrt(acc, &shift);
-        for (int64_t i = 0; i < p->cols; i++) y[i] = (int8_t)tfl_clamp(tfl_scale31(x[i] - p->x_zero_point, multiplier, 7 - shift), INT8_MIN, INT8_MAX);
+        for (int64_t i = 0; i < p->cols; i++) {
+            const int32_t d = x[i] - p->x_zero_point;
+            const int32_t v = p->early ? tfl_scale31(128 * d, multiplier, -shift) : tfl_scale31(d, multiplier, 7 - shift);
+            y[i] = (int8_t)tfl_clamp(v, INT8_MIN, INT8_MAX);
+        }
     }
 }

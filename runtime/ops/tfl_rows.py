@@ -109,6 +109,7 @@ class TflLogSoftmax(Rows, kw_only=True):
 class TflL2Normalization(Rows, kw_only=True):
     op: ClassVar[str] = "tfl_l2_normalization"
     zero_point: int
+    early: bool = False
 
     def check(self, v: View) -> None:
         super().check(v)
@@ -117,5 +118,5 @@ class TflL2Normalization(Rows, kw_only=True):
 
     def lower(self, v: View, b: Builder) -> None:
         rows, cols = self.rows(v, b)
-        p = b.new("intq_tfl_rows", cols=cols, x_zero_point=self.zero_point)
+        p = b.new("intq_tfl_rows", cols=cols, x_zero_point=self.zero_point, early=int(self.early))
         b.step(v, b.row("tfl_l2_normalization", "s8"), p, rows, max(1, 4096 // cols))

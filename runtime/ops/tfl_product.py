@@ -1,0 +1,92 @@
+"""Convolution and fully connected layers of imported models with 64-bit accumulators (kernels/SPEC_tflite.md, T25)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from ..graph import RANGES
+from .base import MAX_DIM, Bound, Op, View, clamp_ok
+from .product import Pair, window_shape
+from .tfl_elementwise import VARIANT
+
+if TYPE_CHECKING:
+    from ..build import Builder
+
+ROUNDINGS = {"i64_15": (0, 2**47, -31, 14), "q31_double": (1, 2**31, -31, 30), "float64": (2, 2**53, -1100, 0)}  # number, limit, shifts
+
+
+class TflConv2d(Op, kw_only=True):
+    """x[N,H,W,C] int8 or int16, w[O,KH,KW,C/groups] int8 or int16, bias[O] int64, multiplier[O] int64, shift[O] int32 -> [N,OH,OW,O].
+
+    Depthwise layers have as many groups as channels; fully connected ones an image of one pixel per row. The multiplier of `float64` is the
+    53-bit mantissa of the scale and shift its exponent.
+    """
+
+    op: ClassVar[str] = "tfl_conv2d"
+    zero_points: ClassVar[tuple[str, ...]] = ("x", "w", "y")
+    stride: Pair = (1, 1)
+    dilation: Pair = (1, 1)
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+    groups: int = 1
+    rounding: str
+    lo: int
+    hi: int
+
+    def arity(self, v: View) -> None:
+        v.count(5)
+
+    def shape(self, v: View) -> tuple[int, ...]:
+        x, w = v.x().shape, v.array(1).shape
+        v.need(len(w) == 4, f"weights must have 4 dimensions, have shape {list(w)}")
+        oh, ow = window_shape(v, (w[1], w[2]), self.stride, self.dilation, self.pads)
+        v.within("groups", self.groups, 1, MAX_DIM)
+        fits = w[0] > 0 and w[3] > 0 and w[0] % self.groups == 0 and w[3] * self.groups == x[3]
+        v.need(fits, f"weights {list(w)} do not fit {self.groups} groups of {x[3]} channels")
+        return x[0], oh, ow, w[0]
+
+    def check(self, v: View) -> None:
+        v.dtype(v.x(), "int8", "int16")
+        v.dtype(v.x(1), "int8", v.x().dtype)
+        v.dtype(v.y(), v.x().dtype)
+        v.need(self.rounding in ROUNDINGS, f"rounding {self.rounding!r} is unknown; known: {', '.join(ROUNDINGS)}")
+        channels = v.y().shape[-1]
+        v.constant(2, "int64", (channels,))
+        multiplier, shift = v.constant(3, "int64", (channels,)), v.constant(4, "int32", (channels,))
+        most = 2**53 if self.rounding == "float64" else 2**31 - 1
+        v.need(bool(((multiplier >= 0) & (multiplier <= most)).all()), f"a multiplier is outside 0..{most}")
+        _, _, least_shift, most_shift = ROUNDINGS[self.rounding]
+        v.need(bool(((shift >= least_shift) & (shift <= most_shift)).all()), f"a shift is outside {least_shift}..{most_shift}")
+        clamp_ok(v, self.lo, self.hi, v.y().dtype)
+
+    def bounds(self, v: View) -> list[Bound]:
+        least, most = RANGES[v.x().dtype]
+        zp = v.x().zero_point
+        w = v.array(1).astype(np.int64).reshape(v.y().shape[-1], -1) - v.x(1).zero_point
+        positive, negative = np.maximum(w, 0).sum(axis=1), np.minimum(w, 0).sum(axis=1)
+        bias = [int(b) for b in v.array(2)]  # Python integers: a bias of a hostile file may be anything
+        ends = zip(positive.tolist(), negative.tolist(), bias, v.array(4).tolist(), strict=True)
+        limit = ROUNDINGS[self.rounding][1]
+        left = lambda s: max(s, 0) if self.rounding == "q31_double" else 0  # noqa: E731
+        return [
+            Bound(v.node.name, i, p * (least - zp) + n * (most - zp) + b, p * (most - zp) + n * (least - zp) + b, limit >> left(s))
+            for i, (p, n, b, s) in enumerate(ends)
+        ]
+
+    def macs(self, v: View) -> int:
+        return v.y().size * int(np.prod(v.x(1).shape[1:], dtype=object))
+
+    def lower(self, v: View, b: Builder) -> None:
+        n, h, w, c = b.shape(v.x())
+        _, oh, ow, oc = b.shape(v.y())
+        weights = v.array(1)
+        fields = {
+            "n": n, "h": h, "w": w, "c": c, "oh": oh, "ow": ow, "oc": oc, "kh": weights.shape[1], "kw": weights.shape[2], "groups": self.groups,
+            "stride_h": self.stride[0], "stride_w": self.stride[1], "dilation_h": self.dilation[0], "dilation_w": self.dilation[1],
+            "pad_top": self.pads[0], "pad_left": self.pads[1], "w_size": weights.dtype.itemsize, "rounding": ROUNDINGS[self.rounding][0],
+            "x_zero_point": v.x().zero_point, "w_zero_point": v.x(1).zero_point, "y_zero_point": v.y().zero_point, "lo": self.lo, "hi": self.hi,
+        }  # fmt: skip
+        p = b.new("intq_tfl_conv2d", **fields, weights=b.constant(weights, "uint8_t *"), bias=b.constant(v.array(2), "int64_t *"),
+                  multiplier=b.constant(v.array(3), "int64_t *"), shift=b.constant(v.array(4), "int32_t *"))  # fmt: skip
+        b.step(v, b.row("tfl_conv2d", VARIANT[v.x().dtype]), p, n * oh, reads=[v.node.inputs[0]])
