@@ -1,8 +1,9 @@
 """`intq bench kernels`: every kernel row on the shapes of `shapes.csv`, after checking that it equals ref.py there.
 
 A case becomes a graph of one node, and a plan in which the row under test is forced; so a new row needs nothing here. Times are
-those of the C steps alone, from the clock in the run loop. GOPS count a multiply and an add as two; bytes are inputs, weights and
-outputs, each once; per cent refer to peaks and bandwidth measured in the same run.
+those of the C steps alone, from the clock in the run loop: the median, and the best, which is what rates and per cents are taken
+from, because the peaks of the same run are best times too. GOPS count a multiply and an add as two; bytes are inputs, weights and
+outputs, each once.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ RELATED = {
     "conv2d": ("gemm", "conv2d"), "dense": ("gemm", "conv2d"), "concat": ("copy",), "transpose": ("copy",), "slice": ("copy",),
     "pad": ("copy", "fill"), "resize_nearest": ("gather",),
 }  # fmt: skip
+Times = tuple[float, float]  # median and best, in nanoseconds
 TILE = (32, 64)  # rows and channels of the tile that finish rows are timed on
 
 
@@ -75,18 +77,18 @@ def check(what: str, got: Array, want: Array) -> None:
         raise Unequal(f"{what} differs from ref.py in {int((got.reshape(want.shape) != want).sum())} of {want.size} values; nothing was timed")
 
 
-def median_ns(once: Callable[[], float], seconds: float) -> float:
-    """Median of `once`, which returns nanoseconds, over about `seconds` and at least three calls, after one to warm up."""
+def sample(once: Callable[[], float], seconds: float) -> Times:
+    """Median and best of `once`, which returns nanoseconds, over about `seconds` and at least three calls, after one to warm up."""
     once()
     times: list[float] = []
     stop = time.perf_counter() + seconds
     while len(times) < 3 or (time.perf_counter() < stop and len(times) < 20000):
         times.append(once())
-    return float(np.median(times))
+    return float(np.median(times)), max(min(times), 1.0)
 
 
-def time_row(graph: Graph, row: Row, arrays: list[Array], want: Array, seconds: float) -> tuple[str, float] | None:
-    """(kernel, ns) of the row on a one-node graph, equality asserted first; None where the plan has no use for the row."""
+def time_row(graph: Graph, row: Row, arrays: list[Array], want: Array, seconds: float) -> tuple[str, Times] | None:
+    """(kernel, times) of the row on a one-node graph, equality asserted first; None where the plan has no use for the row."""
     plan = Forced(graph, row).build()
     gemm = [getattr(s.params, "gemm", ffi.NULL) if s.row.op == "conv2d" else ffi.NULL for s in plan.steps]
     if not any(s.row.name == row.name or (g and ffi.cast("void *", g) == row.c.fn) for s, g in zip(plan.steps, gemm, strict=True)):
@@ -103,10 +105,10 @@ def time_row(graph: Graph, row: Row, arrays: list[Array], want: Array, seconds: 
         engine.invoke(ns)
         return float(sum(ns))
 
-    return name, median_ns(once, seconds)
+    return name, sample(once, seconds)
 
 
-def time_numba(graph: Graph, arrays: list[Array], want: Array, seconds: float) -> tuple[str, float] | None:
+def time_numba(graph: Graph, arrays: list[Array], want: Array, seconds: float) -> tuple[str, Times] | None:
     """The same for the Numba row of the op, called from Python; None where it has none."""
     node = graph.nodes[0]
     row = next((r for r in table() if r.isa == "numba" and r.op == node.op), None)
@@ -123,11 +125,11 @@ def time_numba(graph: Graph, arrays: list[Array], want: Array, seconds: float) -
         call(*inputs, **kwargs)
         return float(time.perf_counter_ns() - start)
 
-    return row.name, median_ns(once, seconds)
+    return row.name, sample(once, seconds)
 
 
-def time_finish(row: Row, seconds: float) -> float:
-    """ns of a finish row on a tile of TILE int32 accumulators in L1; its requantization parameters take the general path (left shifts too)."""
+def time_finish(row: Row, seconds: float) -> Times:
+    """A finish row on a tile of TILE int32 accumulators in L1; its requantization parameters take the general path (left shifts too)."""
     m, n = TILE
     random = np.random.default_rng(5)
     shift = random.integers(-8, 3, n) if row.variant != "shift" else random.integers(-12, -4, n)
@@ -154,13 +156,15 @@ def time_finish(row: Row, seconds: float) -> float:
 
     call(1)
     check(row.name, out[:, :n], want)
-    return median_ns(lambda: call(20), seconds)
+    return sample(lambda: call(20), seconds)
 
 
-def entry(network: str, case: str, count: int, kernel: str, isa: str, ns: float, macs: int, moved: int, found: list[peaks.Peak]) -> dict[str, Any]:
+def entry(network: str, case: str, count: int, kernel: str, isa: str, times: Times, macs: int, moved: int, found: list[peaks.Peak]) -> dict[str, Any]:
+    median, ns = times
     limit, bandwidth = peaks.limit_of(isa, found), peaks.bandwidth_of(moved, found)
     return {
-        "network": network, "case": case, "count": count, "kernel": kernel, "isa": isa, "us": ns / 1e3, "macs": macs, "bytes": moved,
+        "network": network, "case": case, "count": count, "kernel": kernel, "isa": isa,
+        "us": median / 1e3, "best_us": ns / 1e3, "macs": macs, "bytes": moved,
         "gops": 2 * macs / ns, "percent_of_peak": 200 * macs / ns / limit if limit else 0.0,
         "gbps": moved / ns, "percent_of_bandwidth": 100 * moved / ns / bandwidth if bandwidth else 0.0,
     }  # fmt: skip
@@ -213,8 +217,8 @@ def run(*, networks: list[str] | None = None, ops: list[str] | None = None, kern
     for row in rows_for("finish", chain, all_isas) if finish else []:
         if row.variant in ref.ROUNDINGS and (not kernel or kernel in row.name):
             m, n = TILE
-            ns = time_finish(row, seconds)
-            results.append(entry("generic", f"finish {m}x{n} tile", 1, row.name, row.isa, ns, 0, m * n * 5, found))
+            times = time_finish(row, seconds)
+            results.append(entry("generic", f"finish {m}x{n} tile", 1, row.name, row.isa, times, 0, m * n * 5, found))
     for i, case in enumerate(chosen):
         tick(f"{i + 1}/{len(chosen)} {case.network}: {case.label}")
         results += measure_case(case, chain, found, seconds=seconds, all_isas=all_isas, numba=only_numba or all_isas, kernel=kernel)

@@ -65,7 +65,8 @@ def measure(network: Network, folder: Path | None, threads: int, runners: list[R
 
 
 def ratios(engines: dict[str, Any]) -> dict[str, Any]:
-    """Fastest peer with int8 arithmetic, fastest of all, and how many times faster intq is than each. Empty without peers."""
+    """Fastest peer with int8 arithmetic, fastest of all, and how many times faster intq is than each; `_best` compares minima instead of
+    medians. Empty without peers."""
     found: dict[str, Any] = {}
     precision = {runner.name: runner.precision for runner in PEERS}
     for key, wanted in (("int8", ("int8",)), ("any", ("int8", "float"))):
@@ -76,6 +77,8 @@ def ratios(engines: dict[str, Any]) -> dict[str, Any]:
             for name in OURS:
                 if name in engines:
                     found[f"ratio_{key}{name[4:].replace(' ', '_')}"] = round(times[best] / engines[name]["median_ms"], 3)
+            if "intq" in engines:  # what a busy machine spoils least
+                found[f"ratio_{key}_best"] = round(min(engines[name]["min_ms"] for name in times) / engines["intq"]["min_ms"], 3)
     return found
 
 
@@ -83,12 +86,13 @@ def run(networks: list[Network], folder: Path | None, *, threads: int = 1, runne
         seconds: float = 0.03, isa: str = "auto", with_ours: bool = True, tick: Tick = lambda what: None) -> dict[str, Any]:  # fmt: skip
     """Every network in turn. Returns {"environment", "threads", "rounds", "networks": [...]}, ready for JSON."""
     quiet()
+    about = environment.describe(isa)
     found = [
         measure(n, folder, threads, list(PEERS) if runners is None else runners, rounds=rounds, seconds=seconds, isa=isa, with_ours=with_ours,
                 tick=lambda what, n=n: tick(f"{n.name}: {what}"))  # type: ignore[misc]
         for n in networks
     ]  # fmt: skip
-    return {"environment": environment.describe(isa), "threads": threads, "rounds": rounds, "networks": found}
+    return {"environment": about, "threads": threads, "rounds": rounds, "networks": found}
 
 
 def select(names: list[str] | None) -> list[Runner]:
