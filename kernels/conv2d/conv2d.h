@@ -21,8 +21,12 @@ static inline int64_t conv_round_up(int64_t a, int64_t b) { return (a + b - 1) /
 
 /* Bytes of one packed panel of nr columns. */
 static inline int64_t conv_panel_bytes(const intq_conv2d *p) { return p->segs * conv_round_up(p->seg_k, p->ku) * p->nr; }
-/* Scratch: accumulators of one chunk, then the left operand. */
-static inline int64_t conv_acc_bytes(const intq_conv2d *p) { return conv_round_up((int64_t)p->chunk * p->nr * 4, 64); }
+/* Scratch: the accumulators of one chunk (or of two tiles, and a pointer for each row of a block: amx.c), then the left operand. */
+static inline int64_t conv_acc_bytes(const intq_conv2d *p) {
+    const int64_t rows = p->row_pixels ? (int64_t)p->band * p->row_pixels : p->band;
+    const int64_t chunk = (int64_t)p->chunk * p->nr * 4, tiles = 2 * 32 * 32 * 4 + rows * (int64_t)sizeof(void *) + p->oc;
+    return conv_round_up(chunk > tiles ? chunk : tiles, 64);
+}
 
 /* The prepare function of every conv2d row: chooses, packs, folds. */
 int64_t intq_conv2d_prepare(intq_conv2d *p, uint8_t *packed);

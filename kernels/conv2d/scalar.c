@@ -1,7 +1,7 @@
 /* conv2d: the driver without vector flags, and what every driver shares: the choice of the loop structure and the packing of weights. */
 #include "conv2d/conv2d.inc"
 
-enum { A_BYTES = 24 << 10, ACC_BYTES = 16 << 10, MIN_BLOCKS = 8, COPY_BYTES_PER_CYCLE = 16, PIECE_CYCLES = 12 };
+enum { A_BYTES = 96 << 10, ACC_BYTES = 16 << 10, BIG_WEIGHTS = 1 << 20, MAX_ROWS = 480, MIN_BLOCKS = 8, COPY_BYTES_PER_CYCLE = 16, PIECE_CYCLES = 12 };
 
 static int64_t pixels_of(const intq_conv2d *p) { return (int64_t)p->n * p->oh * p->ow; }
 static int64_t panels_of(const intq_conv2d *p) { return (p->oc / p->groups + p->nr - 1) / p->nr; }
@@ -37,11 +37,18 @@ static int64_t im2col_cycles(const intq_conv2d *p) {
     return product_cycles(p, pixels_of(p), 1, (int64_t)p->kh * p->kw * cg) + copy_cycles(pixels_of(p) * p->kh * p->kw * p->c, pieces);
 }
 
-/* Rows in one block: as many as stay in the L1 cache with their outputs. */
+/* Rows in one block: as many as stay with their outputs in a part of the L2 cache; more where all blocks read weights from farther. */
 static int64_t rows_per_block(const intq_conv2d *p) {
     const int64_t tile = p->ku >= 64 ? 32 : 48; /* whole tiles of every row: 32, 12, 6 */
-    const int64_t fit = A_BYTES / (p->segs * p->seg_k + p->oc) / tile * tile;
-    return fit < tile ? tile : fit > 480 ? 480 : fit;
+    const int64_t weights = p->segs * p->seg_k * p->oc / p->groups, budget = weights > BIG_WEIGHTS ? 5 * A_BYTES : A_BYTES;
+    const int64_t fit = budget / (p->segs * p->seg_k + p->oc) / tile * tile;
+    return fit < tile ? tile : fit > MAX_ROWS ? MAX_ROWS : fit;
+}
+
+/* `total` rows in blocks of about as many as fit, even ones. */
+static int64_t even_blocks(int64_t total, int64_t fit, int64_t tile) {
+    const int64_t blocks = (total + fit - 1) / fit;
+    return conv_min(conv_round_up((total + blocks - 1) / blocks, tile), total);
 }
 
 static void choose(intq_conv2d *p) {
@@ -51,10 +58,8 @@ static void choose(intq_conv2d *p) {
     if (p->mode == CONV_BAND) {
         set_band_geometry(p);
         const int64_t in_row = (int64_t)p->row_pixels * p->stride_w * p->c, reach = ((p->kh - 1) * p->dilation_h) / p->stride_h;
-        int64_t band = rows_per_block(p) / p->row_pixels;
-        const int64_t by_bytes = A_BYTES * 2 / (in_row * p->stride_h) - reach;
-        band = band > by_bytes ? band : by_bytes;
-        p->band = (int32_t)(band < 1 ? 1 : conv_min(band, p->oh));
+        const int64_t by_bytes = A_BYTES / (in_row * p->stride_h + (int64_t)p->ow * p->oc) - reach, fit = by_bytes < 1 ? 1 : by_bytes;
+        p->band = (int32_t)even_blocks(p->oh, fit, 1);
         p->plane_rows = p->band + reach;
         p->m_blocks = (int64_t)p->n * ((p->oh + p->band - 1) / p->band);
         p->a_bytes = p->stride_h * p->plane_rows * in_row;
@@ -63,12 +68,12 @@ static void choose(intq_conv2d *p) {
         p->segs = 1;
         p->seg_k = p->mode == CONV_DIRECT ? cg : (int64_t)p->kh * p->kw * cg;
         p->lda = p->mode == CONV_DIRECT ? p->c : p->seg_k;
-        p->band = (int32_t)conv_min(rows_per_block(p), pixels_of(p));
+        p->band = (int32_t)even_blocks(pixels_of(p), rows_per_block(p), p->ku >= 64 ? 32 : 48);
         p->m_blocks = (pixels_of(p) + p->band - 1) / p->band;
         p->a_bytes = p->mode == CONV_DIRECT && !(p->flags & INTQ_UNSIGNED_A) ? 0 : p->band * p->lda;
     }
     const int64_t panels = panels_of(p), blocks = p->m_blocks * p->groups;
-    int64_t parts = blocks >= MIN_BLOCKS ? 1 : (MIN_BLOCKS + blocks - 1) / blocks;
+    const int64_t parts = blocks >= MIN_BLOCKS ? 1 : (MIN_BLOCKS + blocks - 1) / blocks;
     p->panels_per_block = (panels + parts - 1) / parts;
     p->n_blocks = (panels + p->panels_per_block - 1) / p->panels_per_block;
     p->chunk = (int32_t)(ACC_BYTES / (4 * p->nr));
@@ -116,6 +121,6 @@ int64_t intq_conv2d_prepare(intq_conv2d *p, uint8_t *packed) {
 }
 
 void intq_conv2d_any_scalar(const void *params, void *const *io, int64_t begin, int64_t end, uint8_t *scratch) {
-    conv2d_run(params, io, begin, end, scratch);
+    conv2d_run(params, io, begin, end, scratch, conv_panels);
 }
 int64_t intq_conv2d_any_scalar_prepare(void *params, uint8_t *packed) { return intq_conv2d_prepare(params, packed); }

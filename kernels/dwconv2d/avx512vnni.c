@@ -2,6 +2,7 @@
  * and each group is multiplied by the weights of one kernel column.
  *
  *   rows2    3x3, stride 1: four input rows make two output rows; three columns stay in registers
+ *   step2    three columns wide, up to four rows high, horizontal stride 2: two new columns per output pixel
  *   columns  any kernel, stride and dilation: interleaved columns of a piece of the row lie in scratch
  *
  * A last block of up to 32 or 16 channels puts 2 or 4 strips of output rows beside each other into one vector.
@@ -21,6 +22,7 @@ static inline int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int is_rows2(const intq_dwconv2d *p) {
     return p->kh == 3 && p->kw == 3 && p->stride_h == 1 && p->stride_w == 1 && p->dilation_h == 1 && p->dilation_w == 1;
 }
+static inline int is_step2(const intq_dwconv2d *p) { return p->kh <= 4 && p->kw == 3 && p->stride_w == 2 && p->dilation_w == 1; }
 static inline int64_t block_bytes(const intq_dwconv2d *p) { return 256 * (is_rows2(p) ? 6 : p->kw * ((p->kh + 3) / 4)); }
 
 /* Everything that the loops need of one block of channels. */
@@ -34,6 +36,14 @@ typedef struct {
 
 /* Input row `y` of this image. */
 INLINE const int8_t *input_row(const block *b, int64_t y) { return y < 0 || y >= b->p->h ? b->zeros : b->x + y * b->p->w * b->p->c; }
+
+/* The input rows of output row y, in groups of four (rows beyond kh meet zero weights); returns where its outputs go. */
+INLINE int8_t *strip_rows(const block *b, int64_t y, int64_t groups, int strip, const int8_t *(*rows)[4]) {
+    const intq_dwconv2d *p = b->p;
+    for (int r = 0; r < 4 * groups; r++)
+        rows[r][strip] = input_row(b, y * p->stride_h - p->pad_top + (r < p->kh ? r : 0) * p->dilation_h);
+    return b->y + y * p->ow * p->oc;
+}
 
 /* One pixel of each strip, as unsigned bytes. Reading past the strip's channels is harmless. */
 INLINE __m512i load(const int8_t *const *row, int64_t at, int strips) {
@@ -91,16 +101,19 @@ INLINE void multiply(__m512i *acc, const __m512i *column, const int8_t *weights)
 }
 
 #define DEPTHWISE(rounding)                                                                                                           \
-    /* Output pixel x of two rows from columns a, b, c. */                                                                            \
+    /* Output pixel x of one row from columns c0, c1, c2. */                                                                          \
+    INLINE void pixel_##rounding(const block *b, const rq512 *q, const int8_t *weights, int8_t *const *to, int64_t x,                 \
+                                 const __m512i *c0, const __m512i *c1, const __m512i *c2, int left, int strips, rq512_layout layout) { \
+        __m512i acc[4] = {q->b[0], q->b[1], q->b[2], q->b[3]};                                                                        \
+        multiply(acc, c0, weights);                                                                                                   \
+        multiply(acc, c1, weights + 256);                                                                                             \
+        multiply(acc, c2, weights + 512);                                                                                             \
+        store(to, x * b->p->oc, b->channels, strips, rq512_##rounding(q, acc, 0, left, layout));                                      \
+    }                                                                                                                                 \
     INLINE void pixel2_##rounding(const block *b, const rq512 *q, int8_t *const (*to)[4], int64_t x, const __m512i *c0,               \
                                   const __m512i *c1, const __m512i *c2, int left, int strips, rq512_layout layout) {                  \
-        for (int r = 0; r < 2; r++) {                                                                                                 \
-            __m512i acc[4] = {q->b[0], q->b[1], q->b[2], q->b[3]};                                                                    \
-            multiply(acc, c0, b->weights + 768 * r);                                                                                  \
-            multiply(acc, c1, b->weights + 768 * r + 256);                                                                            \
-            multiply(acc, c2, b->weights + 768 * r + 512);                                                                            \
-            store(to[r], x * b->p->oc, b->channels, strips, rq512_##rounding(q, acc, 0, left, layout));                               \
-        }                                                                                                                             \
+        pixel_##rounding(b, q, b->weights, to[0], x, c0, c1, c2, left, strips, layout);                                               \
+        pixel_##rounding(b, q, b->weights + 768, to[1], x, c0, c1, c2, left, strips, layout);                                         \
     }                                                                                                                                 \
     INLINE void rows2_##rounding(const block *b, const rq512 *q, int64_t row, int left, int strips, rq512_layout layout) {            \
         const intq_dwconv2d *p = b->p;                                                                                                \
@@ -127,17 +140,29 @@ INLINE void multiply(__m512i *acc, const __m512i *column, const int8_t *weights)
             pixel2_##rounding(b, q, (int8_t *const(*)[4])to, x + 2, c2, c0, c1, left, strips, layout);                                \
         }                                                                                                                             \
     }                                                                                                                                 \
+    INLINE void step2_##rounding(const block *b, const rq512 *q, int64_t row, int left, int strips, rq512_layout layout) {            \
+        const intq_dwconv2d *p = b->p;                                                                                                \
+        const int8_t *rows[4][4];                                                                                                     \
+        int8_t *to[4];                                                                                                                \
+        for (int s = 0; s < strips; s++) to[s] = strip_rows(b, min64(row + s, b->row1 - 1), 1, s, rows);                              \
+        __m512i c0[4], c1[4], c2[4];                                                                                                  \
+        column(c0, b, (const int8_t *const(*)[4])rows, -p->pad_left, strips);                                                         \
+        for (int64_t x = 0; x < p->ow; x += 2) {                                                                                      \
+            column(c1, b, (const int8_t *const(*)[4])rows, 2 * x + 1 - p->pad_left, strips);                                          \
+            column(c2, b, (const int8_t *const(*)[4])rows, 2 * x + 2 - p->pad_left, strips);                                          \
+            pixel_##rounding(b, q, b->weights, (int8_t *const *)to, x, c0, c1, c2, left, strips, layout);                             \
+            if (x + 1 >= p->ow) break;                                                                                                \
+            column(c1, b, (const int8_t *const(*)[4])rows, 2 * x + 3 - p->pad_left, strips);                                          \
+            column(c0, b, (const int8_t *const(*)[4])rows, 2 * x + 4 - p->pad_left, strips);                                          \
+            pixel_##rounding(b, q, b->weights, (int8_t *const *)to, x + 1, c2, c1, c0, left, strips, layout);                         \
+        }                                                                                                                             \
+    }                                                                                                                                 \
     INLINE void columns_##rounding(const block *b, const rq512 *q, int64_t row, int left, int strips, rq512_layout layout) {          \
         const intq_dwconv2d *p = b->p;                                                                                                \
         const int64_t groups = (p->kh + 3) / 4, column_bytes = 256 * groups, step = p->stride_w * column_bytes;                       \
         const int8_t *rows[MAX_KH][4];                                                                                                \
         int8_t *to[4];                                                                                                                \
-        for (int s = 0; s < strips; s++) {                                                                                            \
-            const int64_t y = min64(row + s, b->row1 - 1);                                                                            \
-            for (int r = 0; r < 4 * groups; r++) /* rows beyond kh meet zero weights */                                               \
-                rows[r][s] = input_row(b, y * p->stride_h - p->pad_top + (r < p->kh ? r : 0) * p->dilation_h);                        \
-            to[s] = b->y + y * p->ow * p->oc;                                                                                         \
-        }                                                                                                                             \
+        for (int s = 0; s < strips; s++) to[s] = strip_rows(b, min64(row + s, b->row1 - 1), groups, s, rows);                         \
         const int64_t reach = (p->kw - 1) * p->dilation_w + 1, fit = (COLUMN_BYTES / column_bytes - reach) / p->stride_w + 1;         \
         const int64_t piece = fit > 2 ? fit : 2;                                                                                      \
         for (int64_t x0 = 0; x0 < p->ow; x0 += piece) {                                                                               \
@@ -172,6 +197,12 @@ INLINE void multiply(__m512i *acc, const __m512i *column, const int8_t *weights)
                     rows2_##rounding(b, &q, row, 1, strips, layout);                                                                  \
                 else                                                                                                                  \
                     rows2_##rounding(b, &q, row, 0, strips, layout);                                                                  \
+        else if (is_step2(b->p))                                                                                                      \
+            for (int64_t row = b->row0; row < b->row1; row += strips)                                                                 \
+                if (q.left)                                                                                                           \
+                    step2_##rounding(b, &q, row, 1, strips, layout);                                                                  \
+                else                                                                                                                  \
+                    step2_##rounding(b, &q, row, 0, strips, layout);                                                                  \
         else                                                                                                                          \
             for (int64_t row = b->row0; row < b->row1; row += strips) columns_##rounding(b, &q, row, 1, strips, layout);              \
     }                                                                                                                                 \
