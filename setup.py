@@ -21,7 +21,7 @@ import defs  # noqa: E402
 MACHINE = {"x86_64": "x86", "amd64": "x86", "aarch64": "arm", "arm64": "arm"}.get(platform.machine().lower(), "other")
 # -fwrapv: accumulators wrap modulo 2^32 by design. -ffp-contract=off: the edge must round like NumPy.
 COMMON = ["-std=gnu11", "-O3", "-fwrapv", "-ffp-contract=off", "-fno-strict-aliasing", "-Wall", "-Wextra", "-pthread", "-fvisibility=hidden"]
-PLAIN = ["kernels/table.c", "kernels/edge/edge.c", "runtime/run.c", "runtime/pool.c"]
+PLAIN = ["kernels/table.c", "runtime/run.c", "runtime/pool.c"]
 
 
 class BuildKernels(build_ext):

@@ -257,10 +257,19 @@ void intq_threads_free(intq_threads *t);
 /* Runs the steps in order. scratch holds threads * scratch_bytes. ns, if not NULL, receives the time of each step. */
 void intq_run(const intq_step *steps, int32_t n_steps, intq_threads *t, uint8_t *scratch, int64_t scratch_bytes, int64_t *ns);
 
-/* ----- the edge (kernels/edge/edge.c, the one place with floats) ----- */
+/* ----- the edge (kernels/edge), the one place with floats ----- */
 
-/* Source float array with strides (elements, right-aligned dims) to dense storage order. Returns the index of the first NaN, or -1. */
-int64_t intq_quantize(const float *x, const int64_t *dims, const int64_t *x_stride, float inverse_scale, int32_t zero_point, int32_t lo,
-                      int32_t hi, int32_t element_size, void *out);
-void intq_dequantize(const void *q, const int64_t *dims, const int64_t *q_stride, float scale, int32_t zero_point, int32_t element_size,
-                     int32_t is_signed, float *out);
+/* Source floats, walked by dims and x_stride (elements, right-aligned) in storage order, to dense integers. A unit is one plane of the two
+ * inner axes; scratch[0] becomes 1 where a NaN is met. */
+typedef struct {
+    int64_t dims[INTQ_MAX_DIMS], x_stride[INTQ_MAX_DIMS];
+    float inverse_scale;
+    int32_t zero_point, lo, hi, element_size;
+} intq_quantize;
+
+/* The other way round: integers walked by dims and q_stride to dense floats. */
+typedef struct {
+    int64_t dims[INTQ_MAX_DIMS], q_stride[INTQ_MAX_DIMS];
+    float scale;
+    int32_t zero_point, element_size, is_signed;
+} intq_dequantize;

@@ -5,6 +5,7 @@ Same rules as ref.py. Numbers in parentheses are sections of SPEC_tflite.md.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ def tfl_prelu(
     return np.clip(np.where(x >= 0, scale31(x, m1, s1), negative) + y_zero_point, lo, hi).astype(a.dtype)
 
 
-INTEGER = {
+INTEGER: dict[str, Callable[..., Any]] = {
     "add": lambda a, b: a + b,
     "sub": lambda a, b: a - b,
     "mul": lambda a, b: a * b,

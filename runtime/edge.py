@@ -1,4 +1,4 @@
-"""Floats to integers at the inputs and back at the outputs (SPEC 2): edge.c, or the same float32 arithmetic in NumPy."""
+"""Floats to integers at the inputs and back at the outputs (SPEC 2): kernels/edge, or the same float32 arithmetic in NumPy."""
 
 from __future__ import annotations
 
@@ -8,29 +8,51 @@ import numpy as np
 
 from .errors import InputError
 from .graph import RANGES, Array, Port, Tensor
-from .kernel_api import ffi, lib
+from .kernel_api import closure, ffi, lib, pick
+from .kernels import ref
 
 
 def scalar_scale(t: Tensor) -> float:
     return float(t.scale if isinstance(t.scale, float | int) else t.scale[0])
 
 
+def walk_fields(params: Any, strides_field: str, dims: list[int], strides: list[int]) -> int:
+    """Fill dims and strides, right-aligned, neighbours merged; returns the number of units (planes of the two inner axes)."""
+    kept: list[tuple[int, int]] = []
+    for d, s in zip(dims, strides, strict=True):
+        if kept and kept[-1][1] == s * d:
+            kept[-1] = (kept[-1][0] * d, s)
+        elif d != 1:
+            kept.append((d, s))
+    kept = [(1, 0)] * (6 - len(kept)) + kept
+    target, units = getattr(params, strides_field), 1
+    for i, (d, s) in enumerate(kept):
+        params.dims[i], target[i] = d, s
+        units *= d if i < 4 else 1
+    return units
+
+
 class Quantizer:
     """Writes float samples, given in the source layout, into an input buffer."""
 
-    def __init__(self, port: Port, t: Tensor, buffer: Array) -> None:
+    def __init__(self, port: Port, t: Tensor, buffer: Array, isa: str = "auto") -> None:
         self.port, self.t, self.buffer = port, t, buffer
-        self.inverse = float(np.float32(1) / np.float32(scalar_scale(t)))
-        self.lo, self.hi = RANGES[t.dtype]
-        self.itemsize = buffer.dtype.itemsize
-        self.pointer = None if ffi is None else ffi.cast("void *", buffer.ctypes.data)
-        self.native = ffi is not None and t.dtype != "int64"
-        self.cached: tuple[tuple[int, ...], Any, Any] | None = None
+        self.shape: tuple[int, ...] | None = None
+        self.native = lib is not None and t.dtype != "int64"
+        if self.native:
+            lo, hi = RANGES[t.dtype]
+            self.kernel = ffi.cast("intq_kernel_fn *", pick("quantize", "any", closure(isa))[0].c.fn)
+            self.params = ffi.new("intq_quantize *")
+            self.params.inverse_scale = float(np.float32(1) / np.float32(scalar_scale(t)))
+            self.params.zero_point, self.params.lo, self.params.hi, self.params.element_size = t.zero_point, lo, hi, buffer.dtype.itemsize
+            self.io = ffi.new("void *[2]")
+            self.io[1] = ffi.cast("void *", buffer.ctypes.data)
+            self.flag = ffi.new("uint8_t[1]")
 
     def check(self, x: Any) -> Array:
-        """As float32 with the port's shape, any number of samples. Raises InputError."""
+        """As float32 with the port's shape, any number of samples, dense. Raises InputError."""
         try:
-            a: Array = np.asarray(x, np.float32)
+            a: Array = np.ascontiguousarray(x, np.float32) if np.ndim(x) else np.asarray(x, np.float32)
         except (TypeError, ValueError) as error:
             raise InputError(f"input {self.port.name!r}: not an array of numbers ({error})") from None
         shape = self.port.shape
@@ -42,19 +64,16 @@ class Quantizer:
         if not self.native:
             if np.isnan(x).any():
                 self.fail()
-            q = np.rint(x * np.float32(self.inverse)) + np.float32(self.t.zero_point)
-            q = np.clip(q, np.float32(self.lo), np.float32(self.hi)).astype(self.t.dtype)
+            q = ref.quantize(x, scale=scalar_scale(self.t), zero_point=self.t.zero_point, dtype=self.t.dtype)
             self.buffer.reshape(-1)[: q.size] = q.transpose(self.port.perm).reshape(-1)
             return
-        if not x.flags.c_contiguous:
-            x = np.ascontiguousarray(x)
-        if self.cached is None or self.cached[0] != x.shape:
-            self.cached = (x.shape, *walked(x, self.port.perm))
-        _, dims, strides = self.cached
-        at = lib.intq_quantize(
-            ffi.cast("float *", x.ctypes.data), dims, strides, self.inverse, self.t.zero_point, self.lo, self.hi, self.itemsize, self.pointer
-        )
-        if at >= 0:
+        if self.shape != x.shape:
+            self.shape = x.shape
+            self.units = walk_fields(self.params, "x_stride", [x.shape[p] for p in self.port.perm], [x.strides[p] // 4 for p in self.port.perm])
+        self.io[0] = ffi.from_buffer(x)
+        self.kernel(self.params, self.io, 0, self.units, self.flag)
+        if self.flag[0]:
+            self.flag[0] = 0
             self.fail()
 
     def fail(self) -> None:
@@ -64,23 +83,32 @@ class Quantizer:
 class Dequantizer:
     """Writes an output buffer as floats in the source layout."""
 
-    def __init__(self, port: Port, t: Tensor, buffer: Array) -> None:
+    def __init__(self, port: Port, t: Tensor, buffer: Array, isa: str = "auto") -> None:
         self.port, self.t, self.buffer, self.shape = port, t, buffer, port.shape
-        self.scale = scalar_scale(t)
         self.inverse_perm = tuple(int(i) for i in np.argsort(port.perm))
         self.permuted = tuple(port.shape[p] for p in port.perm)
+        self.samples = -1
+        self.native = lib is not None and t.dtype != "int64"
+        if self.native:
+            self.kernel = ffi.cast("intq_kernel_fn *", pick("dequantize", "any", closure(isa))[0].c.fn)
+            self.params = ffi.new("intq_dequantize *")
+            self.params.scale, self.params.zero_point = scalar_scale(t), t.zero_point
+            self.params.element_size, self.params.is_signed = buffer.dtype.itemsize, int(t.dtype != "uint8")
+            self.io = ffi.new("void *[2]")
+            self.io[0] = ffi.cast("void *", buffer.ctypes.data)
+
+    def stored(self, samples: int) -> Array:
+        """The buffer's first samples as a view in the source layout."""
+        shape = (samples * self.permuted[0], *self.permuted[1:]) if self.permuted else ()
+        return self.buffer.reshape(-1)[: samples * self.t.size].reshape(shape).transpose(self.inverse_perm)
 
     def __call__(self, y: Array) -> None:
         samples = y.shape[0] // self.shape[0] if self.shape else 1
-        count = samples * self.t.size
-        shape = (samples * self.permuted[0], *self.permuted[1:]) if self.permuted else ()
-        q = self.buffer.reshape(-1)[:count].reshape(shape).transpose(self.inverse_perm)
-        np.multiply(np.float32(self.scale), (q.astype(np.int64) - self.t.zero_point).astype(np.float32), out=y)
-
-
-def walked(x: Array, perm: tuple[int, ...]) -> tuple[Any, Any]:
-    """dims and strides (elements) that visit x in storage order, right-aligned to 6 axes."""
-    size = x.dtype.itemsize
-    dims, strides = [x.shape[p] for p in perm], [x.strides[p] // size for p in perm]
-    blank = 6 - len(dims)
-    return ffi.new("int64_t[6]", [1] * blank + dims), ffi.new("int64_t[6]", [0] * blank + strides)
+        if not self.native:
+            y[...] = ref.dequantize(self.stored(samples), scale=scalar_scale(self.t), zero_point=self.t.zero_point)
+            return
+        if self.samples != samples:
+            self.samples, q = samples, self.stored(samples)
+            self.units = walk_fields(self.params, "q_stride", list(q.shape), [s // q.itemsize for s in q.strides])
+        self.io[1] = ffi.from_buffer(y)
+        self.kernel(self.params, self.io, 0, self.units, ffi.NULL)

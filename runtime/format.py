@@ -6,7 +6,6 @@ Version 1 of the JSON: {"version", "name", "numerics", "recipe", "tensors", "nod
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import tempfile
 from pathlib import Path
@@ -22,7 +21,12 @@ from .graph import Graph, Node, Port, State, Tensor
 from .ops import REGISTRY
 
 VERSION = 1
-ALIGNED_DTYPES = {"I8": np.int8, "U8": np.uint8, "I16": np.int16, "I32": np.int32, "I64": np.int64}
+
+
+class Header(msgspec.Struct):
+    """The part of a safetensors header that is not about arrays."""
+
+    metadata: dict[str, str] = msgspec.field(default_factory=dict, name="__metadata__")
 
 
 class NodeRecord(msgspec.Struct, forbid_unknown_fields=True):
@@ -69,7 +73,7 @@ def from_bytes(data: bytes) -> tuple[Graph, str, dict[str, Any]]:
     try:
         arrays = safetensors.numpy.load(data)
         length = int.from_bytes(data[:8], "little")
-        text = json.loads(data[8 : 8 + length]).get("__metadata__", {}).get("intq")
+        text = msgspec.json.decode(data[8 : 8 + length], type=Header).metadata.get("intq")
     except Exception as error:  # the library raises several kinds for broken containers
         raise FormatError(f"not an .intq file: {error}") from None
     if not isinstance(text, str):

@@ -75,13 +75,13 @@ class Session:
 
     def _start(self, engine: Engine) -> None:
         graph = self.model.graph
-        self.engine = engine
+        self.engine, isa = engine, str(self.options["isa"])
         self.inputs = [port_info(graph, p) for p in graph.inputs]
         self.outputs = [port_info(graph, p) for p in graph.outputs]
         self._in = [engine.buffer(p.tensor) for p in graph.inputs]
         self._out = [engine.buffer(p.tensor) for p in graph.outputs]
-        self._quantizers = [edge.Quantizer(p, graph.tensors[p.tensor], self._in[i]) for i, p in enumerate(graph.inputs)]
-        self._dequantizers = [edge.Dequantizer(p, graph.tensors[p.tensor], self._out[i]) for i, p in enumerate(graph.outputs)]
+        self._quantizers = [edge.Quantizer(p, graph.tensors[p.tensor], self._in[i], isa) for i, p in enumerate(graph.inputs)]
+        self._dequantizers = [edge.Dequantizer(p, graph.tensors[p.tensor], self._out[i], isa) for i, p in enumerate(graph.outputs)]
         self._states = [(engine.buffer(s.read), engine.buffer(s.write)) for s in graph.states]
         self._lock = threading.RLock()
         self.reset()

@@ -46,8 +46,8 @@ def without_comments(text: str) -> str:
 @pytest.mark.parametrize("path", [p for p in tracked("runtime", "kernels") if p.suffix != ".py" and p.parent.name != "edge"], ids=relative)
 def test_no_float_type_outside_the_edge(path: Path) -> None:
     text = without_comments(path.read_text())
-    if path.name == "decl.h":  # the two functions of the edge are declared there
-        text = re.sub(r"\w+ intq_(de)?quantize\([^)]*\);", "", text)
+    if path.name == "decl.h":  # the parameters of the edge are declared there
+        text = re.sub(r"typedef struct \{[^}]*\} intq_(de)?quantize;", "", text)
     found = re.findall(r"\b(?:float|double|_Float16|__m\d+[dh]?|_mm\d*_\w+_(?:ps|pd|ph|ss|sd))\b", text)
     assert not [f for f in found if not re.match(r"_mm\d*_(?:shuffle|permut\w*|cast\w*|unpack\w*)_", f)], f"{relative(path)} uses {set(found)}"
 
@@ -118,9 +118,9 @@ def test_paths_in_documents_exist(path: Path) -> None:
 
 
 def test_import_is_light() -> None:
-    """`import intq` pulls in no heavy library and takes at most 0.1 s on top of NumPy (best of five)."""
+    """`import intq` pulls in no heavy library and takes at most 0.1 s of CPU time on top of NumPy (best of five)."""
     code = (
-        "import numpy, sys, time; t = time.perf_counter(); import intq; t = time.perf_counter() - t;"
+        "import numpy, sys, time; t = time.process_time(); import intq; t = time.process_time() - t;"
         "print(t, *{'onnx', 'numba', 'torch', 'onnxruntime', 'scipy', 'tflite', 'matplotlib'} & set(sys.modules))"
     )
     runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() for _ in range(5)]

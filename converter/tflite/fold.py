@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ NUMPY = {
     "MAXIMUM": np.maximum,
     "MINIMUM": np.minimum,
 }
-REDUCE = {"REDUCE_PROD": np.prod, "SUM": np.sum, "REDUCE_MAX": np.max, "REDUCE_MIN": np.min}
+REDUCE: dict[str, Callable[..., Any]] = {"REDUCE_PROD": np.prod, "SUM": np.sum, "REDUCE_MAX": np.max, "REDUCE_MIN": np.min}
 MOVES = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS", "PACK", "UNPACK", "CONCATENATION", "SLICE", "STRIDED_SLICE", "GATHER", "TRANSPOSE", "TILE",
          "BROADCAST_TO", "CAST", "FILL", "RANGE", "SPLIT", "RANK")  # fmt: skip
 

@@ -88,7 +88,7 @@ def picture(path: Path, model: Model, outputs: Array, images: Array, labels: Arr
     axis.set_yticks(at, names, fontsize=8)
     axis.invert_yaxis()
     axis.set_xlabel("SQNR against float, dB (more is better)")
-    axis.legend(loc="lower right", fontsize=8)
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2, fontsize=8)
     axis.set_title(f"error per layer; {model.macs:,} multiply-accumulates, no float")
     figure.savefig(path, dpi=110)
     pyplot.close(figure)

@@ -31,9 +31,22 @@ class Bound(msgspec.Struct, frozen=True):
     hi: int
     limit: int
 
-    @property
-    def safe(self) -> bool:
-        return max(-self.lo, self.hi) < self.limit
+
+class Bounds(msgspec.Struct, frozen=True):
+    """The bounds of a node's channels as int64 arrays: lo, hi with the rounding constant, and the limits they must stay below."""
+
+    node: str
+    lo: Array
+    hi: Array
+    limit: Array
+
+    def unsafe(self) -> int | None:
+        """The first channel that could leave its limit, or None."""
+        bad = np.maximum(-self.lo, self.hi) >= self.limit
+        return int(bad.argmax()) if bad.any() else None
+
+    def row(self, i: int) -> Bound:
+        return Bound(self.node, i, int(self.lo[i]), int(self.hi[i]), int(self.limit[i]))
 
 
 class View:
@@ -105,9 +118,9 @@ class Op(Attrs, kw_only=True):
     def check(self, v: View) -> None:
         """Everything that a kernel relies on besides shapes: dtypes, ranges, constants."""
 
-    def bounds(self, v: View) -> list[Bound]:
-        """Proven accumulator ranges, one per channel; empty where nothing accumulates."""
-        return []
+    def bounds(self, v: View) -> Bounds | None:
+        """Proven accumulator ranges, one per channel; None where nothing accumulates."""
+        return None
 
     def macs(self, v: View) -> int:
         """Multiply-accumulates of one sample."""
@@ -158,10 +171,10 @@ def requantize_ok(v: View, rounding: str, multiplier: Array, shift: Array) -> No
     v.need(bool(((s >= s_lo) & (s <= s_hi)).all()), f"a shift is outside {s_lo}..{s_hi} ({rounding})")
 
 
-def requantize_bounds(name: str, rounding: str, lo: Array, hi: Array, shift: Array) -> list[Bound]:
+def requantize_bounds(name: str, rounding: str, lo: Array, hi: Array, shift: Array) -> Bounds:
     """Bounds of accumulators lo..hi (with bias, int64) under a rounding: its constant added, its left shift taken off the limit."""
-    right = np.maximum(-shift.astype(np.int64), 0)
-    r = (1 << right) >> 1 if rounding in ("q15", "shift") else np.zeros_like(right)
-    left = np.maximum(shift.astype(np.int64), 0)
-    limit = [2**47] * len(left) if rounding == "i64_15" else [2 ** int(31 - n) for n in left]
-    return [Bound(name, i, int(min(a, a + c)), int(b + c), n) for i, (a, b, c, n) in enumerate(zip(lo, hi, r, limit, strict=True))]
+    e = shift.astype(np.int64)
+    right, left = np.maximum(-e, 0), np.maximum(e, 0)
+    r = (np.int64(1) << right) >> 1 if rounding in ("q15", "shift") else np.zeros_like(right)
+    limit = np.full(len(e), 2**47, np.int64) if rounding == "i64_15" else np.int64(1) << (31 - left)
+    return Bounds(name, lo, hi + r, limit)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from ..graph import RANGES
-from .base import Bound, Op, View, clamp_ok, requantize_bounds, requantize_ok
+from .base import Bounds, Op, View, clamp_ok, requantize_bounds, requantize_ok
 
 if TYPE_CHECKING:
     from ..build import Builder
@@ -83,7 +83,7 @@ class Mul(Binary, kw_only=True):
         requantize_ok(v, self.rounding, np.array([self.multiplier]), np.array([self.shift]))
         v.need(self.rounding != "i64_15", "rounding i64_15 is for 16-bit activations")
 
-    def bounds(self, v: View) -> list[Bound]:
+    def bounds(self, v: View) -> Bounds:
         ends = [[RANGES[v.x(i).dtype][e] - v.x(i).zero_point for e in (0, 1)] for i in (0, 1)]
         products = [a * b for a in ends[0] for b in ends[1]]
         lo, hi = np.array([min(products)]), np.array([max(products)])

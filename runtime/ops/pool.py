@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from ..graph import RANGES
-from .base import Bound, Op, View, clamp_ok, requantize_bounds, requantize_ok
+from .base import Bounds, Op, View, clamp_ok, requantize_bounds, requantize_ok
 from .product import Pair, window_shape
 
 if TYPE_CHECKING:
     from ..build import Builder
 
 
-def sum_bounds(v: View, rounding: str, count: int, shift: np.ndarray) -> list[Bound]:
+def sum_bounds(v: View, rounding: str, count: int, shift: np.ndarray) -> Bounds:
     least, most = (e - v.x().zero_point for e in RANGES[v.x().dtype])
     ones = np.ones(len(shift), np.int64) * count
     return requantize_bounds(v.node.name, rounding, least * ones, most * ones, shift)
@@ -85,7 +85,7 @@ class AvgPool(Pool, kw_only=True):
         requantize_ok(v, self.rounding, v.constant(1, "int32", (d,)), v.constant(2, "int32", (d,)))
         v.need(self.rounding != "i64_15", "rounding i64_15 is for 16-bit activations")
 
-    def bounds(self, v: View) -> list[Bound]:
+    def bounds(self, v: View) -> Bounds:
         return sum_bounds(v, self.rounding, min(self.kernel[0], v.x().shape[1]) * min(self.kernel[1], v.x().shape[2]), v.array(2))
 
     def lower(self, v: View, b: Builder) -> None:
@@ -146,7 +146,7 @@ class Mean(Op, kw_only=True):
         requantize_ok(v, self.rounding, v.constant(1, "int32", (1,)), v.constant(2, "int32", (1,)))
         v.need(self.rounding != "i64_15", "rounding i64_15 is for 16-bit activations")
 
-    def bounds(self, v: View) -> list[Bound]:
+    def bounds(self, v: View) -> Bounds:
         return sum_bounds(v, self.rounding, self.split(v.x().shape)[1], v.array(2))
 
     def work(self, v: View) -> int:

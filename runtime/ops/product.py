@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from ..graph import RANGES
-from .base import MAX_DIM, Bound, Op, View, clamp_ok, requantize_bounds, requantize_ok
+from .base import MAX_DIM, Bounds, Op, View, clamp_ok, requantize_bounds, requantize_ok
 
 if TYPE_CHECKING:
     from ..build import Builder
@@ -53,7 +53,7 @@ class Product(Op, kw_only=True):
         requantize_ok(v, self.rounding, v.constant(3, "int32", (channels,)), v.constant(4, "int32", (channels,)))
         clamp_ok(v, self.lo, self.hi, "int16" if wide else "int8")
 
-    def bounds(self, v: View) -> list[Bound]:
+    def bounds(self, v: View) -> Bounds:
         """Exact worst case per channel: each weight times the end of the input range that hurts; a padded input is its zero point, within it."""
         least, most = RANGES[v.x().dtype]
         w = np.moveaxis(v.array(1).astype(np.int64) - v.x(1).zero_point, self.channel_axis, 0).reshape(v.y().shape[-1], -1)

@@ -1,0 +1,3 @@
+/* The edge, see edge.inc. */
+#define EDGE(name) name##_scalar
+#include "edge/edge.inc"
