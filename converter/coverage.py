@@ -1,41 +1,51 @@
-"""What each importer takes, read off the code: `intq ops` prints it."""
+"""The operators that each importer takes, generated from its registrations: what `intq ops` prints and docs/coverage.md lists."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
-COMPOSITES = ("Affine", "Linear", "Unary")  # made by the passes, never in a file
+CONSTANT = "folded: its inputs must be constant once the shapes are known"
 FOLDED = {
-    "BatchNormalization": "folded into its neighbours, or a convolution of its own",
-    "Constant": "folded",
-    "ConstantOfShape": "folded",
-    "Dropout": "removed",
-    "Identity": "removed",
-    "Shape": "folded",
+    "BatchNormalization": "inference form; folded into the layer before or after it, else a depthwise product",
+    "Constant": CONSTANT,
+    "ConstantOfShape": CONSTANT,
+    "Shape": CONSTANT,
+    "Size": CONSTANT,
+    "Range": CONSTANT,
+    "Gemm": "constant weights, int8 per output channel, int32 bias",
+    "MatMul": "constant weights (int8 per output channel) on the right, or two activations",
+    "ConvTranspose": "constant weights; a convolution per phase, interleaved",
+    "Relu": "the clamp of the node before it, else a table",
+    "Clip": "constant limits: the clamp of the node before it, else a table",
+    "QuantizeLinear": "already quantized models: scales and zero points are kept",
+    "DequantizeLinear": "already quantized models: scales and zero points are kept",
 }
-
-
-def summary(function: Callable[..., Any]) -> str:
-    return (function.__doc__ or "").strip().split("\n")[0]
+COMPOSITES = {"Linear", "Affine", "Unary", "QCopy"}
 
 
 def onnx_operators() -> dict[str, str]:
-    """ONNX operator -> what it becomes. Operators whose inputs are all known are folded and need no entry."""
+    """Operator -> bits and limits, sorted. Activations are int8, weights int8 per channel, accumulators int32 wherever nothing else is said."""
     from .lower import LOWERINGS
+    from .passes.decompose import RULES
     from .passes.fuse_unary import ELEMENTWISE
 
-    found = dict.fromkeys(sorted(ELEMENTWISE), "of one tensor and numbers: a table of 256 entries")
-    found |= FOLDED
-    for op, function in LOWERINGS.items():
-        if op not in COMPOSITES:
-            text = summary(function) or f"8-bit integers ({function.__module__.rpartition('.')[2]})"
-            found[op] = f"{text}; {found[op]}" if op in found else text
+    found = dict.fromkeys(ELEMENTWISE, "int8 to int8 by a table of 256 entries, alone or within a larger expression of one tensor and numbers")
+    for op, rule in RULES.items():
+        also = "of numbers: a table; of tensors: " if op in ELEMENTWISE else ""
+        found[op] = f"{also}{_summary(rule, 'written with other operators')}"
+    found.update({op: _summary(function, "int8") for op, function in LOWERINGS.items() if op not in COMPOSITES})
+    found.update(FOLDED)
     return dict(sorted(found.items()))
 
 
 def tflite_operators() -> dict[str, str]:
-    """TensorFlow Lite operator -> what it becomes."""
-    from .tflite import HANDLERS
+    """Operator of the TensorFlow Lite schema -> what its handler says."""
+    handlers: dict[str, Any] = importlib.import_module("intq.converter.tflite").HANDLERS
+    return {op: _summary(handler, "int8, bit-exact") for op, handler in sorted(handlers.items())}
 
-    return {op: summary(function) or f"integers ({function.__module__.rpartition('.')[2]})" for op, function in sorted(HANDLERS.items())}
+
+def _summary(function: Callable[..., Any], otherwise: str) -> str:
+    text = (function.__doc__ or "").strip().split("\n\n")[0]
+    return " ".join(text.split()) or otherwise

@@ -95,16 +95,20 @@ def load(recipe: str | Path | Mapping[str, Any] | Recipe) -> Recipe:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    """A TOML file, or JSON where the name ends in .json."""
     if not path.is_file():
-        raise RecipeError(f"no recipe {str(path)!r}: give one of {', '.join(BASES)}, the path of a TOML file, or a dict")
+        raise RecipeError(f"no recipe {str(path)!r}: give one of {', '.join(BASES)}, the path of a TOML or JSON file, or a dict")
     try:
-        toml = importlib.import_module("tomllib")
-    except ImportError:  # Python 3.10
-        toml = importlib.import_module("tomli")
-    try:
-        return typing.cast("dict[str, Any]", toml.loads(path.read_text()))
-    except ValueError as error:
-        raise RecipeError(f"{path} is no TOML: {error}") from error
+        text = path.read_text()
+        if path.suffix == ".json":
+            return msgspec.json.decode(text, type=dict[str, Any])
+        try:
+            toml = importlib.import_module("tomllib")
+        except ImportError:  # Python 3.10
+            toml = importlib.import_module("tomli")
+        return typing.cast("dict[str, Any]", toml.loads(text))
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise RecipeError(f"{path} cannot be read: {error}") from error
 
 
 def check(recipe: Recipe) -> Recipe:
