@@ -22,12 +22,13 @@ FOLDED = {
     "QuantizeLinear": "already quantized models: scales and zero points are kept",
     "DequantizeLinear": "already quantized models: scales and zero points are kept",
 }
-COMPOSITES = {"Linear", "Affine", "Unary", "QCopy"}
+COMPOSITES = {"Linear", "Affine", "Unary", "Requantize"}
 
 
 def onnx_operators() -> dict[str, str]:
     """Operator -> bits and limits, sorted. Activations are int8, weights int8 per channel, accumulators int32 wherever nothing else is said."""
     from .lower import LOWERINGS
+    from .onnx.qoperator import SIMPLE
     from .passes.decompose import RULES
     from .passes.fuse_unary import ELEMENTWISE
 
@@ -37,6 +38,8 @@ def onnx_operators() -> dict[str, str]:
         found[op] = f"{also}{_summary(rule, 'written with other operators')}"
     found.update({op: _summary(function, "int8") for op, function in LOWERINGS.items() if op not in COMPOSITES})
     found.update(FOLDED)
+    found.update({op: f"already quantized models: as {float_op}" for op, (float_op, _, _) in SIMPLE.items()})
+    found["QLinearConcat"] = "already quantized models: as Concat"
     return dict(sorted(found.items()))
 
 

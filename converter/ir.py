@@ -46,10 +46,21 @@ class Value:
     dtype: str = "float32"
 
 
+@dataclass(frozen=True)
+class QuantizedConstant:
+    """Integers that a source model stores for a constant: real = scale * (q - zero_point) along `axis`, int8."""
+
+    q: Array
+    scale: Array
+    zero_point: Array
+    axis: int
+
+
 class Float:
     """A float network in execution order: `values` describes the activations, `constants` holds every array.
 
-    `free_batch` says that any N may be put in place of the 1 in axis 0.
+    `free_batch` says that any N may be put in place of the 1 in axis 0. `pinned` and `quantized` are empty unless the source is
+    quantized already.
     """
 
     def __init__(self, name: str = "model", opset: int = 17) -> None:
@@ -61,6 +72,8 @@ class Float:
         self.inputs: list[str] = []
         self.outputs: list[str] = []
         self.free_batch = True
+        self.pinned: dict[str, tuple[float, int]] = {}  # scale and int8 zero point of activations that the source fixes
+        self.quantized: dict[str, QuantizedConstant] = {}  # integers of constants that the source fixes
 
     def shape(self, name: str) -> tuple[int, ...]:
         if name in self.constants:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 
 from ..errors import InputError
@@ -14,12 +15,13 @@ from . import passes, ranges
 from .calibrate import Progress, observe
 from .calibrators import CALIBRATORS
 from .data import Replay, as_array
-from .ir import Float
+from .ir import Float, Node
 from .lower import Context, check_supported, lower
 from .onnx.clean import clean
 from .onnx.load import load
 from .onnx.load import read as read_file
 from .onnx.read import read
+from .onnx.single import evaluate
 from .quantize import QParam, QWeight
 from .recipe import Recipe
 
@@ -71,17 +73,39 @@ def convert_onnx(model: str | Path | onnx.ModelProto, data: Any, recipe: Recipe,
     """`data`: calibration samples in any form of `data.stream`. Raises `InputError`, `UnsupportedError`."""
     net, replay = prepare(model, data)
     check_supported(net)
-    if replay is None:
-        raise InputError("calibration data is needed: pass calibration= (some hundred representative inputs)")
     conversion = Conversion(net, recipe)
-    calibrator = CALIBRATORS[recipe.calibrator]()
-    replay.keep = calibrator.passes > 1
     names = ranges.observed(net)
-    observe(net, replay, names, calibrator, progress)
-    conversion.ranges = {name: calibrator.range(name) for name in names}
+    if names:
+        conversion.ranges = calibrate(net, replay, names, recipe, progress)
     conversion.params = ranges.assign(net, conversion.ranges)
     conversion.lowered = lower(net, conversion.params, conversion.weights)
     return conversion
+
+
+def calibrate(net: Float, replay: Replay | None, names: list[str], recipe: Recipe, progress: Progress | None) -> dict[str, tuple[float, float]]:
+    """The range of every value in `names`. Tables behind fixed scales (in quantized models) need no data."""
+    found = {}
+    if net.pinned:
+        found = {
+            node.output: table_range(net, node) for node in net.nodes if node.op == "Unary" and node.inputs[0] in net.pinned and node.output in names
+        }
+    rest = [name for name in names if name not in found]
+    if rest and replay is None:
+        where = f" (the quantized model gives no scale for {', '.join(rest[:8])})" if net.pinned else ""
+        raise InputError(f"calibration data is needed{where}: pass calibration= (some hundred representative inputs)")
+    if rest and replay is not None:
+        calibrator = CALIBRATORS[recipe.calibrator]()
+        replay.keep = calibrator.passes > 1
+        observe(net, replay, rest, calibrator, progress)
+        found.update({name: calibrator.range(name) for name in rest})
+    return found
+
+
+def table_range(net: Float, node: Node) -> tuple[float, float]:
+    """What a function of one element makes of the 256 values that its input can have."""
+    scale, zero_point = net.pinned[node.inputs[0]]
+    values = evaluate(net, node, (scale * (np.arange(-128, 128) - zero_point)).astype(np.float32))
+    return float(values.min()), float(values.max())
 
 
 def as_data(value: Any) -> Any:

@@ -57,6 +57,7 @@ class QWeight:
     scale: Array
     bias: Array
     bits: int = 8
+    zero_point: int = 0
 
 
 def layers(net: Float) -> list[Node]:
@@ -94,8 +95,23 @@ def quantize_weight(weight: Array, scale: Array, bits: int = 8) -> Array:
     return np.asarray(np.clip(np.rint(weight / spread), -top, top)).astype(np.int8)
 
 
+def given_layer(net: Float, node: Node) -> QWeight | None:
+    """The integers that the source model stores for a layer, or None where it stores none (or a pass has changed the weights)."""
+    known = net.quantized.get(node.inputs[1])
+    if known is None or known.q.shape != net.shape(node.inputs[1]) or len(set(known.zero_point.tolist())) != 1:
+        return None
+    count = len(known.q)
+    if known.scale.size not in (1, count) or (known.scale.size == count > 1 and known.axis != 0):
+        return None
+    bias = float_weights(net, node)[1]
+    return QWeight(known.q, np.broadcast_to(known.scale, (count,)), bias, 8, int(known.zero_point[0]))
+
+
 def quantize_layer(net: Float, node: Node, x: QParam, y: QParam, bits: int = 8) -> QWeight:
-    """Nearest rounding of one layer, per output channel."""
+    """Nearest rounding of one layer, per output channel; the source's own integers where it has them."""
+    given = given_layer(net, node)
+    if given is not None:
+        return given
     weight, bias = float_weights(net, node)
     scale = fit_scale(weight_scale(weight, bits), bias, x.scale, y.scale)
     return QWeight(quantize_weight(weight, scale, bits), scale, bias, bits)

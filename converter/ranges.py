@@ -63,20 +63,20 @@ def observed(net: Float) -> list[str]:
     for node in net.nodes:
         if not moved(net, node) and fixed(net, node) is None:
             names += [name for name in node.outputs if name and net.values[name].dtype.startswith("float")]
-    return names
+    return [name for name in names if name not in net.pinned]
 
 
 def assign(net: Float, ranges: Mapping[str, tuple[float, float]], symmetric: bool = False) -> dict[str, QParam]:
     """The scale and zero point of every activation. `ranges` covers `observed(net)`."""
-    pinned: dict[str, QParam] = {}
+    pinned = {name: QParam(scale, zero_point) for name, (scale, zero_point) in net.pinned.items()}
     sharing = Sharing()
     for node in net.nodes:
         known = fixed(net, node)
         if known is not None:
-            pinned[node.output] = known
+            pinned.setdefault(node.output, known)
         elif moved(net, node):
             for name in node.outputs:
-                if name:
+                if name and name not in pinned:
                     sharing.join(name, node.inputs[0])
     _join_concats(net, ranges, sharing, pinned)
     spans: dict[str, tuple[float, float]] = {}
@@ -87,7 +87,9 @@ def assign(net: Float, ranges: Mapping[str, tuple[float, float]], symmetric: boo
     result: dict[str, QParam] = {}
     for name in net.values:
         root = sharing.find(name)
-        if root in pinned:
+        if name in pinned:
+            result[name] = pinned[name]
+        elif root in pinned:
             result[name] = pinned[root]
         elif root in spans:
             result[name] = qparam(*spans[root], symmetric=symmetric)
@@ -97,7 +99,7 @@ def assign(net: Float, ranges: Mapping[str, tuple[float, float]], symmetric: boo
 def _join_concats(net: Float, ranges: Mapping[str, tuple[float, float]], sharing: Sharing, pinned: Mapping[str, QParam]) -> None:
     uses = net.consumers()
     for node in net.nodes:
-        if node.op != "Concat":
+        if node.op != "Concat" or node.output in pinned:
             continue
         total = _width(ranges.get(node.output, (0.0, 0.0)))
         for name in net.activations(node):

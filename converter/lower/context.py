@@ -62,6 +62,11 @@ class Context:
         """How a computed value is stored."""
         return self.views[name]
 
+    def view_for(self, source: str, result: str) -> View:
+        """The view of `source` with its data at the scale of `result`: a table where a quantized source model gives them different ones."""
+        view = self.view(source)
+        return view.on(self.rescaled(view.tensor, self.param(result)))
+
     def param(self, name: str) -> QParam:
         return self.params[name]
 

@@ -15,7 +15,7 @@ from .context import Context, Refused, lowers
 def peaks(ctx: Context, node: Node, weight: QWeight, bias: Array) -> Array:
     """Largest |bias + sum w * (x - zero point)| per output channel, over every int8 input."""
     zero_point = ctx.param(node.inputs[0]).zero_point
-    w = weight.q.reshape(len(weight.q), -1).astype(np.int64)
+    w = weight.q.reshape(len(weight.q), -1).astype(np.int64) - weight.zero_point
     up, down = np.maximum(w, 0).sum(axis=1), np.minimum(w, 0).sum(axis=1)
     below, above = -128 - zero_point, 127 - zero_point
     return np.asarray(np.maximum(np.abs(bias + up * above + down * below), np.abs(bias + up * below + down * above)))
@@ -26,7 +26,7 @@ def layer_constants(ctx: Context, node: Node, weight: QWeight, stored: Array) ->
     x, y = ctx.param(node.inputs[0]), ctx.param(node.output)
     bias = quantize_bias(weight.bias, x.scale, weight.scale)
     scale = tuple(float(s) for s in weight.scale)
-    names = [ctx.put(f"{node.name}/weight", stored, scale), ctx.put(f"{node.name}/bias", bias)]
+    names = [ctx.put(f"{node.name}/weight", stored, scale, weight.zero_point), ctx.put(f"{node.name}/bias", bias)]
     multiplier, shift, rounding = ctx.requantizer(node.name, x.scale * weight.scale / y.scale, peaks(ctx, node, weight, bias.astype(np.int64)))
     return [*names, multiplier, shift], rounding
 

@@ -44,7 +44,7 @@ def max_pool(ctx: Context, node: Node) -> None:
     if len(node.outputs) > 1 and node.outputs[1]:
         raise Refused("its indices are used", "upsample with Resize instead of MaxUnpool")
     kernel, stride, pads, shape, out = geometry(ctx, node)
-    tensor = ctx.stored(node.inputs[0], shape=shape)
+    tensor = ctx.rescaled(ctx.stored(node.inputs[0], shape=shape), ctx.param(node.output))
     result = ctx.produce(node.output, out)
     ctx.emit("max_pool", [tensor], result, kernel=kernel, stride=stride, pads=pads, **ctx.limits(node))
     ctx.place(node.output, result)
@@ -128,7 +128,7 @@ def maximum(ctx: Context, node: Node) -> None:
     rest = [axis for axis in range(1, len(shape)) if axis not in axes]
     count, others = math.prod(shape[axis] for axis in axes), math.prod(shape[axis] for axis in rest)
     order = (0, *axes, *rest)
-    tensor = ctx.stored(source, order, (1, count, 1, others))
+    tensor = ctx.rescaled(ctx.stored(source, order, (1, count, 1, others)), ctx.param(node.output))
     result = ctx.produce(node.output, (1, 1, 1, others))
     ctx.emit("max_pool", [tensor], result, kernel=(count, 1), stride=(count, 1), pads=(0, 0, 0, 0), **ctx.limits(node))
     kept = tuple(1 if axis in axes else size for axis, size in enumerate(shape))

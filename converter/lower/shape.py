@@ -7,9 +7,9 @@ from . import view as views
 from .context import Context, Refused, lowers
 
 
-@lowers("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout")
+@lowers("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Requantize")
 def reshape(ctx: Context, node: Node) -> None:
-    ctx.result(node.output, ctx.view(node.inputs[0]).reshape(ctx.shape(node.output)))
+    ctx.result(node.output, ctx.view_for(node.inputs[0], node.output).reshape(ctx.shape(node.output)))
 
 
 @lowers("Transpose")
@@ -21,7 +21,7 @@ def transpose(ctx: Context, node: Node) -> None:
 def permute(ctx: Context, node: Node, perm: tuple[int, ...]) -> None:
     if perm[0] != 0:
         raise Refused(f"it moves axis 0 (the batch): perm {list(perm)}", "keep the batch in axis 0")
-    view = ctx.view(node.inputs[0])
+    view = ctx.view_for(node.inputs[0], node.output)
     turned = views.transpose(view, perm)
     if turned is None:
         turned = views.transpose(ctx.materialise(view), perm)
@@ -36,7 +36,7 @@ def depth_to_space(ctx: Context, node: Node) -> None:
     b = node.attrs["blocksize"]
     dcr = node.attrs.get("mode", "DCR") == "DCR"
     split = (n, b, b, c // b**2, h, w) if dcr else (n, c // b**2, b, b, h, w)
-    view = ctx.untangled(ctx.view(node.inputs[0]).reshape(split))
+    view = ctx.untangled(ctx.view_for(node.inputs[0], node.output).reshape(split))
     turned = views.transpose(view, (0, 3, 4, 1, 5, 2) if dcr else (0, 1, 4, 2, 5, 3))
     assert turned is not None
     ctx.result(node.output, turned.reshape(ctx.shape(node.output)))
@@ -47,7 +47,7 @@ def space_to_depth(ctx: Context, node: Node) -> None:
     """ONNX: [N, C, H/b, b, W/b, b] -> [N, b, b, C, H/b, W/b] -> [N, C*b^2, H/b, W/b]."""
     n, c, h, w = ctx.shape(node.inputs[0])
     b = node.attrs["blocksize"]
-    view = ctx.untangled(ctx.view(node.inputs[0]).reshape((n, c, h // b, b, w // b, b)))
+    view = ctx.untangled(ctx.view_for(node.inputs[0], node.output).reshape((n, c, h // b, b, w // b, b)))
     turned = views.transpose(view, (0, 3, 5, 1, 2, 4))
     assert turned is not None
     ctx.result(node.output, turned.reshape(ctx.shape(node.output)))

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..ir import Array, Node
 from ..onnx.single import evaluate
+from ..quantize import SOFTMAX
 from .context import Context, lowers
 
 
@@ -36,6 +37,6 @@ def softmax(ctx: Context, node: Node) -> None:
     order = (*(a for a in range(len(shape)) if a != axis), axis)
     tensor = ctx.stored(source, order)
     table = ctx.put(f"{node.name}/table", exponentials(ctx.param(source).scale))
-    result = ctx.produce(node.output, tuple(shape[a] for a in order))
+    result = ctx.like(node.output, SOFTMAX, tuple(shape[a] for a in order))
     ctx.emit("softmax", [tensor, table], result)
-    ctx.place(node.output, result, order)
+    ctx.place(node.output, ctx.rescaled(result, ctx.param(node.output)), order)

@@ -3,6 +3,7 @@
 - `Linear`: x[..., K], weight[N, K], bias[N]
 - `Affine`: x * scale + shift, one scale and shift per channel of axis `axis`
 - `Unary`: a function of one number applied to every element; the nodes that compute it are the body
+- `Requantize`: its input at another scale
 """
 
 from __future__ import annotations
@@ -53,4 +54,9 @@ def unary(net: Float, node: Node, output: str, constants: dict[str, Array]) -> l
     ]
 
 
-EXPANSIONS: dict[str, Expansion] = {"Linear": linear, "Affine": affine, "Unary": unary}
+def requantize(net: Float, node: Node, output: str, constants: dict[str, Array]) -> list[Node]:
+    """The same value at another scale: nothing, in float."""
+    return [Node(node.name, "Identity", node.inputs, [output])]
+
+
+EXPANSIONS: dict[str, Expansion] = {"Linear": linear, "Affine": affine, "Unary": unary, "Requantize": requantize}

@@ -9,6 +9,7 @@ import onnx.numpy_helper
 from ...errors import InputError, UnsupportedError
 from ..ir import Float, Node, Value
 from .emit import run_once
+from .qdq import import_qdq
 
 
 def read(proto: onnx.ModelProto, batch_is_free: bool = True) -> Float:
@@ -40,6 +41,7 @@ def read(proto: onnx.ModelProto, batch_is_free: bool = True) -> Float:
     net.free_batch = batch_is_free
     if batch_is_free:
         free_batch(net)
+    import_qdq(net)
     return net
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..ir import Array, Float, Node
@@ -30,7 +32,7 @@ def _gemm(net: Float, node: Node) -> None:
         if given.ndim > 1 and given.shape[0] != 1:
             return
         bias = bias + given.reshape(-1) * np.asarray(node.attrs.get("beta", 1.0), weight.dtype)
-    _become_linear(net, node, names[0], weight, bias)
+    _become_linear(net, node, names[0], weight, bias, names[1], bool(node.attrs.get("transB")))
 
 
 def _matmul(net: Float, node: Node, uses: dict[str, list[Node]]) -> None:
@@ -48,13 +50,18 @@ def _matmul(net: Float, node: Node, uses: dict[str, list[Node]]) -> None:
                 bias = bias + given.reshape(-1)
                 node.outputs = add.outputs
                 net.nodes.remove(add)
-    _become_linear(net, node, x, weight, bias)
+    _become_linear(net, node, x, weight, bias, right, False)
 
 
-def _become_linear(net: Float, node: Node, x: str, weight: Array, bias: Array) -> None:
+def _become_linear(net: Float, node: Node, x: str, weight: Array, bias: Array, source: str, transposed: bool) -> None:
+    alpha = node.attrs.get("alpha", 1.0)
     node.op, node.attrs = "Linear", {}
     node.inputs = [
         x,
         net.constant(f"{node.name}/weight", np.ascontiguousarray(weight, np.float32)),
         net.constant(f"{node.name}/bias", np.ascontiguousarray(bias, np.float32)),
     ]
+    known = net.quantized.get(source)
+    if known is not None and alpha > 0:
+        turned = known if transposed else replace(known, q=known.q.T, axis=1 - known.axis)
+        net.quantized[node.inputs[1]] = replace(turned, scale=turned.scale * alpha)
