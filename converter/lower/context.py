@@ -233,18 +233,18 @@ class Context:
         multiplier, shift = requantize_params(scales, rounding)
         return self.put(f"{stem}/multiplier", multiplier), self.put(f"{stem}/shift", shift), rounding
 
-    def rescaled(self, tensor: str, to: QParam) -> str:
-        """The tensor at another scale and zero point, by a table of 256 entries; itself where nothing changes."""
+    def rescaled(self, tensor: str, to: QParam, name: str | None = None) -> str:
+        """The tensor at another scale and zero point, by a table of 256 entries (its result named after `name`); itself where nothing changes."""
         have = self.graph.of(tensor)
         if (have.scale, have.zero_point, have.dtype) == (to.scale, to.zero_point, to.dtype):
             return tensor
         assert isinstance(have.scale, float)
-        return self.table(tensor, QParam(have.scale, have.zero_point, have.dtype), to, lambda x: x)
+        return self.table(tensor, QParam(have.scale, have.zero_point, have.dtype), to, lambda x: x, name, helper=True)
 
-    def table(self, tensor: str, x: QParam, y: QParam, function: Callable[[Array], Array], name: str | None = None) -> str:
+    def table(self, tensor: str, x: QParam, y: QParam, function: Callable[[Array], Array], name: str | None = None, helper: bool = False) -> str:
         """`lut8`: the function of the 256 possible values of a tensor, as integers at scale y."""
         raw = np.arange(256, dtype=np.uint8).view(x.dtype)
         table = self.put(f"{name or tensor}/table", y.quantize(function(x.dequantize(raw))))
         result = self.like(name or tensor, y, self.graph.of(tensor).shape)
-        self.emit("lut8", [tensor, table], result, helper=name is None)
+        self.emit("lut8", [tensor, table], result, helper=helper)
         return result

@@ -33,8 +33,11 @@ def to_onnx(net: Float, outputs: Iterable[str] | None = None) -> onnx.ModelProto
         inputs.append(helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(value.dtype)), shape))
     results = []
     for name in wanted:
-        dtype = net.constants[name].dtype if name in net.constants else np.dtype(net.values[name].dtype if name in net.values else "float32")
-        results.append(helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(dtype), None))
+        if name in net.constants or name in net.values:
+            dtype = net.constants[name].dtype if name in net.constants else np.dtype(net.values[name].dtype)
+            results.append(helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(dtype), None))
+        else:
+            results.append(onnx.ValueInfoProto(name=name))  # onnxruntime infers the type
     graph = helper.make_graph(nodes, net.name, inputs, results, [onnx.numpy_helper.from_array(a, n) for n, a in constants.items()])
     domains = {node.domain for node in nodes} - {""}
     imports = [helper.make_opsetid("", net.opset)] + [helper.make_opsetid(domain, 1) for domain in sorted(domains)]

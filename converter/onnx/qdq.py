@@ -20,12 +20,15 @@ def quantized(net: Float) -> bool:
     return any(node.op in ("QuantizeLinear", "DequantizeLinear") or node.op.startswith(("QLinear", "QGemm")) for node in net.nodes)
 
 
-def import_qdq(net: Float) -> None:
-    """Rewrite in place: fills `net.pinned` (scale and zero point by value) and `net.quantized` (integers by constant)."""
+def import_qdq(net: Float, alias: dict[str, str]) -> None:
+    """Rewrite in place.
+
+    Fills `alias` (a quantized or dequantized name -> the float value that it stands for), `net.pinned` (scale and zero point by
+    value) and `net.quantized` (integers by constant).
+    """
     if not quantized(net):
         return
     expand(net)
-    alias: dict[str, str] = {}  # a quantized or dequantized name -> the float value it stands for
     faults: list[str] = []
     result: list[Node] = []
     for node in net.nodes:
@@ -47,7 +50,7 @@ def import_qdq(net: Float) -> None:
         raise UnsupportedError(f"{len(faults)} node(s) cannot be converted:\n  " + "\n  ".join(faults))
     net.nodes = result
     renamed = {name: alias[name] for name in net.outputs if name in alias}
-    _keep_output_names(net, renamed)
+    _keep_output_names(net, renamed, alias)
     net.remove_dead()
     net.check("import of quantized nodes")
 
@@ -100,7 +103,7 @@ def _activation(net: Float, node: Node, alias: dict[str, str], result: list[Node
     result.append(Node(node.name, "Requantize", [source], [node.output]))
 
 
-def _keep_output_names(net: Float, renamed: dict[str, str]) -> None:
+def _keep_output_names(net: Float, renamed: dict[str, str], alias: dict[str, str]) -> None:
     """A graph output behind a pair keeps its name: the value it stands for takes it."""
     for output, value in renamed.items():
         if value in net.inputs or value in net.outputs:
@@ -114,3 +117,4 @@ def _keep_output_names(net: Float, renamed: dict[str, str]) -> None:
         net.values[output] = net.values[value]
         if value in net.pinned:
             net.pinned[output] = net.pinned.pop(value)
+        alias.update({name: output for name, target in alias.items() if target == value})

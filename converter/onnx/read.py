@@ -12,8 +12,11 @@ from .emit import run_once
 from .qdq import import_qdq
 
 
-def read(proto: onnx.ModelProto, batch_is_free: bool = True) -> Float:
-    """`batch_is_free`: axis 0 of every input was symbolic in the source, so that constant target shapes may be generalised."""
+def read(proto: onnx.ModelProto, batch_is_free: bool = True, aliases: dict[str, str] | None = None) -> Float:
+    """`batch_is_free`: axis 0 of every input was symbolic in the source, so that constant target shapes may be generalised.
+
+    `aliases` is filled, for an already quantized model, with the float value that each 8-bit name stands for.
+    """
     graph = proto.graph
     version = next((entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx")), 17)
     net = Float(graph.name or "model", version)
@@ -41,7 +44,7 @@ def read(proto: onnx.ModelProto, batch_is_free: bool = True) -> Float:
     net.free_batch = batch_is_free
     if batch_is_free:
         free_batch(net)
-    import_qdq(net)
+    import_qdq(net, {} if aliases is None else aliases)
     return net
 
 

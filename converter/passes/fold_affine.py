@@ -18,7 +18,7 @@ def fold_affine(net: Float) -> None:
             before = net.producers().get(node.inputs[0])
             if before is not None and before.op in PRODUCERS and _fold_back(net, before, node):
                 net.nodes.remove(node)
-    for node in [node for node in net.nodes if node.op == "Affine" and node.clamp is None]:
+    for node in [node for node in net.nodes if node.op == "Affine" and node.clamp is None and node.output not in net.pinned]:
         uses = net.consumers()
         if net.single_use(node.output, uses) and _fold_forward(net, node, uses[node.output][0]):
             net.nodes.remove(node)
@@ -44,7 +44,7 @@ def _constants(net: Float, node: Node) -> tuple[Array, Array] | None:
 
 
 def _fold_back(net: Float, before: Node, affine: Node) -> bool:
-    if before.clamp is not None or not net.single_use(before.output, net.consumers()):
+    if before.clamp is not None or before.output in net.pinned or not net.single_use(before.output, net.consumers()):
         return False
     axis, rank = affine.attrs["axis"], len(net.shape(affine.output))
     channel_axis = before.attrs["axis"] if before.op == "Affine" else rank - 1 if before.op == "Linear" else 1

@@ -34,6 +34,8 @@ def fuse_clamp(net: Float) -> None:
         before = producers.get(node.inputs[0]) if found else None
         if found is None or before is None or before.op not in TAKES_CLAMP or not net.single_use(before.output, uses):
             continue
+        if before.output in net.pinned:
+            continue
         if any(name in net.constants and net.constants[name].size == 1 for name in before.inputs[:2]):
             continue  # arithmetic with a number belongs to a larger expression: `fuse_unary` takes it whole
         lo, hi = before.clamp or (-INF, INF)

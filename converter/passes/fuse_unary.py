@@ -30,9 +30,9 @@ def fuse_unary(net: Float) -> None:
             nodes.append(node)
             continue
         outside = any(other.output not in roots for other in uses.get(node.output, []))
-        if outside or node.output in net.outputs:
+        if outside or node.output in net.outputs or node.output in net.pinned:
             root = roots[node.output]
-            body = _body(node, root, made_by)
+            body = _body(net, node, root, made_by)
             nodes.append(Node(node.name, "Unary", [root], [node.output], body=body))
     net.nodes = nodes
 
@@ -47,19 +47,20 @@ def _root(net: Float, node: Node, roots: dict[str, str]) -> str | None:
         return None
     if any(net.shape(name) != shape for name in inputs):
         return None
-    found = {roots.get(name, name) for name in inputs}
+    # a value whose scale the source fixes is rounded there: an expression starts anew behind it
+    found = {name if name in net.pinned else roots.get(name, name) for name in inputs}
     root = found.pop()
     return root if not found and net.values[root].dtype.startswith("float") else None
 
 
-def _body(node: Node, root: str, made_by: dict[str, Node]) -> list[Node]:
+def _body(net: Float, node: Node, root: str, made_by: dict[str, Node]) -> list[Node]:
     """The nodes between the root and the node's output, in order of execution."""
     order: list[Node] = []
     done: set[str] = set()
 
     def visit(current: Node) -> None:
         for name in current.inputs:
-            if name != root and name in made_by and name not in done:
+            if name != root and name in made_by and name not in done and name not in net.pinned:
                 done.add(name)
                 visit(made_by[name])
         order.append(current)

@@ -41,7 +41,7 @@ def _matmul(net: Float, node: Node, uses: dict[str, list[Node]]) -> None:
         return
     weight = net.constants[right].T
     bias = np.zeros(len(weight), weight.dtype)
-    if net.single_use(node.output, uses):
+    if net.single_use(node.output, uses) and node.output not in net.pinned:
         add = uses[node.output][0]
         others = [name for name in add.inputs if name != node.output]
         if add.op == "Add" and len(others) == 1 and others[0] in net.constants:

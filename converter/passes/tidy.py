@@ -20,6 +20,8 @@ def tidy(net: Float) -> None:
 def does_nothing(net: Float, node: Node) -> bool:
     if not net.activations(node):
         return False
+    if node.output in net.pinned and net.pinned[node.output] != net.pinned.get(node.inputs[0]):
+        return False  # the source rounds here
     source = net.values.get(node.inputs[0])
     target = net.values[node.output]
     if node.op in ("Identity", "Dropout"):
@@ -52,6 +54,8 @@ def bypass(net: Float, node: Node) -> None:
             return  # input to output, or one value under two output names: the runtime needs a node there
         producer.outputs = [target if name == source else name for name in producer.outputs]
         source, target = target, source
+        if target in net.pinned:
+            net.pinned[source] = net.pinned.pop(target)
     for other in net.nodes:
         other.inputs = [source if name == target else name for name in other.inputs]
     net.nodes.remove(node)
