@@ -147,7 +147,7 @@ typedef struct {
 } intq_mean;
 
 /* Strided copy of elements: y[y_offset + sum i_d * y_stride_d] = x[x_offset + sum i_d * x_stride_d], dims right-aligned; element size
- * 1, 2 or 4 bytes, offsets and strides in elements. A unit is one step of the outermost two dimensions. concat, slice, transpose, pad, tile are copies. */
+ * 1, 2 or 4 bytes, offsets and strides in elements. A unit is one innermost run. concat, slice, transpose, pad, tile are copies. */
 typedef struct {
     int64_t dims[INTQ_MAX_DIMS], x_stride[INTQ_MAX_DIMS], y_stride[INTQ_MAX_DIMS];
     int64_t x_offset, y_offset;

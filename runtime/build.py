@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SLACK = 128
 SCRATCH = 16384
 PAD_CHANNELS = 64
+LONG_RUN = 8192
 
 
 class Step(msgspec.Struct):
@@ -119,7 +120,12 @@ class Builder:
         dims, strides = merge(y, [broadcast_strides(self.shape(v.x(i)), y) for i in (0, 1)])
         for i in range(6):
             shape.dims[i], shape.stride_a[i], shape.stride_b[i] = dims[i], strides[0][i], strides[1][i]
-        return int(np.prod(dims[:5])), dims[5]
+        if dims[4] == 1 and dims[5] >= 2 * LONG_RUN:  # a long run in pieces, so that threads can share it
+            pieces = next((n for n in range(dims[5] // LONG_RUN, 1, -1) if dims[5] % n == 0), 1)
+            shape.dims[4], shape.dims[5] = pieces, dims[5] // pieces
+            shape.stride_a[4], shape.stride_b[4] = (strides[i][5] * shape.dims[5] for i in (0, 1))
+        run = shape.dims[5]
+        return int(np.prod(dims)) // run, run
 
     # ----- steps -----
 
@@ -189,8 +195,8 @@ class Builder:
         p = self.new("intq_copy", x_offset=x_offset, y_offset=y_offset, element_size=np.dtype(v.y().dtype).itemsize)
         for i in range(6):
             p.dims[i], p.x_stride[i], p.y_stride[i] = merged[i], x_strides[i], y_strides[i]
-        run = int(np.prod(merged[2:]))
-        self.step(v, self.row("copy", "any"), p, merged[0] * merged[1], max(1, 32768 // run), [source], [target or v.node.outputs[0]])
+        units, run = int(np.prod(merged[:5])), merged[5]
+        self.step(v, self.row("copy", "any"), p, units, max(1, 32768 // run), [source], [target or v.node.outputs[0]])
 
     def fill(self, v: View, value: int) -> None:
         count = self.size(v.y())

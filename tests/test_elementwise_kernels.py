@@ -142,7 +142,7 @@ def test_copy(row: Row, dtype: Any) -> None:
         p.x_stride, p.y_stride = ([0] * pad + [s // size for s in v.strides] for v in (view, y_view))
         p.x_offset = (view.ctypes.data - x.ctypes.data) // size
         p.y_offset = (y_view.ctypes.data - y_origin.ctypes.data) // size
-        return Call(row, p, [x], out, dtype, p.dims[0] * p.dims[1])
+        return Call(row, p, [x], out, dtype, int(np.prod(list(p.dims)[:5])))
 
     for view in (
         x,
