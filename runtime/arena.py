@@ -16,8 +16,8 @@ class Interval(msgspec.Struct, frozen=True):
     last: int
 
 
-def place(intervals: list[Interval], slack: int) -> tuple[dict[str, int], int]:
-    """Offsets by name, and the arena's size with `slack` readable bytes at its end.
+def place(intervals: list[Interval], slack: int, align: int = ALIGN) -> tuple[dict[str, int], int]:
+    """Offsets by name, multiples of `align`, and the arena's size with `slack` readable bytes at its end.
 
     Greedy by size, best fit: the largest tensor first, each into the smallest gap among its contemporaries that holds it
     (Pisarchyk and Lee 2020, "Efficient Memory Management for Deep Neural Net Inference", section 5.2).
@@ -26,7 +26,7 @@ def place(intervals: list[Interval], slack: int) -> tuple[dict[str, int], int]:
     offsets: dict[str, int] = {}
     total = 0
     for t in sorted(intervals, key=lambda t: (-t.size, t.first, t.name)):
-        size = -(-t.size // ALIGN) * ALIGN
+        size = -(-t.size // align) * align
         best, best_gap, at = -1, 0, 0
         for start, end, other in placed:  # sorted by start
             if other.last < t.first or t.last < other.first:

@@ -15,6 +15,7 @@ VERBS = {
     "inspect": "show a model's graph, scales, sizes and accumulator bounds",
     "compare": "float against integer: SQNR of every layer, accuracy on labelled data",
     "bench": "time models and kernels, beside other engines",
+    "export-c": "write a model as C99 with nothing else",
     "ops": "list the supported operators",
     "doctor": "show the CPU's features and the kernels chosen, and check them against the reference",
     "demo": "convert and run the model that comes with the sources",
@@ -44,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
         top.print_help()
         return 2
     verb = argv[0]
-    module = importlib.import_module(f"{__name__}.{verb}")
+    module = importlib.import_module(f"{__name__}.{verb.replace('-', '_')}")
     sub = argparse.ArgumentParser(prog=f"intq {verb}", description=module.__doc__)
     module.add_arguments(sub)
     try:

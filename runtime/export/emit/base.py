@@ -1,0 +1,51 @@
+"""The registry of emitters, and the requantization parameters that several of them write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ...graph import Array
+from ...ops import View
+from ..source import Source
+
+Emitter = Callable[[Source, View], None]
+EMITTERS: dict[str, Emitter] = {}
+EXPORTED_ROUNDINGS = ("q15", "shift", "q31_single", "q31_double")
+
+
+def emitter(*ops: str) -> Callable[[Emitter], Emitter]:
+    """Register a function as the emitter of ops."""
+
+    def register(function: Emitter) -> Emitter:
+        for op in ops:
+            EMITTERS[op] = function
+        return function
+
+    return register
+
+
+def rounding_of(s: Source, v: View) -> str:
+    """The node's rounding; UnsupportedError where C lacks it."""
+    rounding: str = v.node.attrs.rounding  # type: ignore[attr-defined]
+    if rounding not in EXPORTED_ROUNDINGS:
+        s.unsupported(v, f"op {v.node.op} with rounding {rounding}")
+    return rounding
+
+
+def rounding_constant(rounding: str, shift: Array) -> Array:
+    """What q15 and shift add before their shift to the right (SPEC 3.2 and 3.3), int64."""
+    right = np.maximum(-shift.astype(np.int64), 0)
+    return (1 << right) >> 1 if rounding in ("q15", "shift") else np.zeros_like(right)
+
+
+def wrap32(a: Array) -> Array:
+    """Modulo 2^32, as int32."""
+    return (np.asarray(a, np.int64) & 0xFFFFFFFF).astype(np.uint32).view(np.int32)
+
+
+def clamp_fields(v: View) -> dict[str, Any]:
+    a: Any = v.node.attrs
+    return {"zero_point": v.y().zero_point, "lo": a.lo, "hi": a.hi}

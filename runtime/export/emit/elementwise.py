@@ -1,0 +1,86 @@
+"""add, mul and tfl_add with broadcasting, lut8 and the two softmaxes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...build import broadcast_strides, merge
+from ...ops import View
+from ..source import Source
+from .base import clamp_fields, emitter, rounding_constant, rounding_of
+
+
+def offset(variables: list[str], strides: list[int]) -> str:
+    """`a + i * 64 + j` without the terms that vanish."""
+    return "".join(f" + {i} * {n}" for i, n in zip(variables, strides, strict=True) if n)
+
+
+def binary(s: Source, v: View, function: str, layer: str) -> None:
+    """Loops over the axes that broadcasting leaves; `function` does one innermost run."""
+    y = v.y().shape
+    axes, strides = merge(y, [broadcast_strides(v.x(i).shape, y) for i in (0, 1)])
+    out = broadcast_strides(tuple(axes), tuple(axes))
+    outer = [i for i in range(5) if axes[i] > 1]
+    names = ["i", "j", "k", "l", "m"][: len(outer)]
+    a, b = (s.ref(v.node.inputs[i]) + offset(names, [strides[i][d] for d in outer]) for i in (0, 1))
+    to = s.ref(v.node.outputs[0]) + offset(names, [out[d] for d in outer])
+    loops = "".join(f"for (int32_t {name} = 0; {name} < {axes[d]}; {name}++) " for name, d in zip(names, outer, strict=True))
+    s.call(f"{loops}{function}({layer}, {a}, {strides[0][5]}, {b}, {strides[1][5]}, {to}, {axes[5]});")
+
+
+@emitter("add")
+def add(s: Source, v: View) -> None:
+    a: Any = v.node.attrs
+    s.use("add")
+    bias = (1 << (a.shift - 1)) - a.m1 * v.x(0).zero_point - a.m2 * v.x(1).zero_point
+    binary(s, v, "add", s.struct("add_layer", {"m1": a.m1, "m2": a.m2, "shift": a.shift, "offset": bias, **clamp_fields(v)}))
+
+
+@emitter("mul")
+def mul(s: Source, v: View) -> None:
+    a: Any = v.node.attrs
+    rounding = rounding_of(s, v)
+    s.use("mul", rounding)
+    fields = {
+        "a_zero_point": v.x(0).zero_point, "b_zero_point": v.x(1).zero_point, "multiplier": a.multiplier, "shift": a.shift,
+        "rounding": int(rounding_constant(rounding, np.array([a.shift]))[0]), **clamp_fields(v),
+    }  # fmt: skip
+    binary(s, v, f"mul_{rounding}", s.struct(f"mul_{rounding}_layer", fields))
+
+
+@emitter("tfl_add")
+def tfl_add(s: Source, v: View) -> None:
+    a: Any = v.node.attrs
+    if v.x().dtype != "int8":
+        s.unsupported(v, f"op tfl_add of {v.x().dtype}")
+    s.use("tfl_add")
+    names = ("left", "m1", "s1", "m2", "s2", "sign", "multiplier", "shift")
+    fields = {"a_zero_point": v.x(0).zero_point, "b_zero_point": v.x(1).zero_point, **{n: getattr(a, n) for n in names}, **clamp_fields(v)}
+    binary(s, v, "tfl_add", s.struct("tfl_add_layer", fields))
+
+
+@emitter("lut8")
+def lut8(s: Source, v: View) -> None:
+    s.use("lut8")
+    table = s.array("table", v.array(1).view(np.uint8))
+    x, y = s.ref(v.node.inputs[0]), s.ref(v.node.outputs[0])
+    s.call(f"lut8({table}, (const uint8_t *){x}, (uint8_t *){y}, {v.x().size});")
+
+
+@emitter("tfl_lut")
+def tfl_lut(s: Source, v: View) -> None:
+    if (v.x().dtype, v.y().dtype) not in {(a, b) for a in ("int8", "uint8") for b in ("int8", "uint8")}:
+        s.unsupported(v, f"op tfl_lut from {v.x().dtype} to {v.y().dtype}")
+    lut8(s, v)
+
+
+@emitter("softmax", "tfl_softmax")
+def softmax(s: Source, v: View) -> None:
+    if v.y().dtype != "int8":
+        s.unsupported(v, f"op {v.node.op} to {v.y().dtype}")
+    s.use(v.node.op)
+    cols = v.x().shape[-1]
+    table = s.array("table", v.array(1))
+    s.call(f"{v.node.op}({table}, {s.ref(v.node.inputs[0])}, {s.ref(v.node.outputs[0])}, {v.x().size // cols}, {cols});")

@@ -1,0 +1,116 @@
+/* Dot products of int8: dot() of one row with one column of weights, dot_block() of ROWS rows with COLS columns, each k long. */
+#if defined(__ARM_NEON) && defined(__ARM_FEATURE_DOTPROD)
+#include <arm_neon.h>
+enum { ROWS = 4, COLS = 4 };
+
+static inline int32_t dot(const int8_t *a, const int8_t *w, int32_t k) {
+    int32x4_t sum = vdupq_n_s32(0);
+    int32_t i = 0;
+    for (; i + 16 <= k; i += 16) sum = vdotq_s32(sum, vld1q_s8(a + i), vld1q_s8(w + i));
+    int32_t acc = vaddvq_s32(sum);
+    for (; i < k; i++) acc += a[i] * w[i];
+    return acc;
+}
+static inline void dot_block(const int8_t *a, const int8_t *w, int32_t k, int32_t acc[ROWS][COLS]) {
+    int32x4_t sum[ROWS][COLS];
+    int32_t i = 0;
+    for (int r = 0; r < ROWS; r++)
+        for (int c = 0; c < COLS; c++) sum[r][c] = vdupq_n_s32(0);
+    for (; i + 16 <= k; i += 16) {
+        const int8x16_t w0 = vld1q_s8(w + i), w1 = vld1q_s8(w + k + i), w2 = vld1q_s8(w + 2 * k + i), w3 = vld1q_s8(w + 3 * k + i);
+        for (int r = 0; r < ROWS; r++) {
+            const int8x16_t v = vld1q_s8(a + r * k + i);
+            sum[r][0] = vdotq_s32(sum[r][0], v, w0);
+            sum[r][1] = vdotq_s32(sum[r][1], v, w1);
+            sum[r][2] = vdotq_s32(sum[r][2], v, w2);
+            sum[r][3] = vdotq_s32(sum[r][3], v, w3);
+        }
+    }
+    for (int r = 0; r < ROWS; r++) {
+        int32x4_t all = vpaddq_s32(vpaddq_s32(sum[r][0], sum[r][1]), vpaddq_s32(sum[r][2], sum[r][3]));
+        vst1q_s32(acc[r], all);
+        for (int c = 0; c < COLS; c++)
+            for (int32_t j = i; j < k; j++) acc[r][c] += a[r * k + j] * w[c * k + j];
+    }
+}
+#elif defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)
+#include <arm_mve.h>
+enum { ROWS = 2, COLS = 2 };
+
+static inline int32_t dot(const int8_t *a, const int8_t *w, int32_t k) {
+    int32_t acc = 0;
+    for (int32_t i = 0; i < k; i += 16) {
+        const mve_pred16_t some = vctp8q((uint32_t)(k - i));
+        acc = vmladavaq_p_s8(acc, vld1q_z_s8(a + i, some), vld1q_z_s8(w + i, some), some);
+    }
+    return acc;
+}
+static inline void dot_block(const int8_t *a, const int8_t *w, int32_t k, int32_t acc[ROWS][COLS]) {
+    int32_t s00 = 0, s01 = 0, s10 = 0, s11 = 0;
+    for (int32_t i = 0; i < k; i += 16) {
+        const mve_pred16_t some = vctp8q((uint32_t)(k - i));
+        const int8x16_t a0 = vld1q_z_s8(a + i, some), a1 = vld1q_z_s8(a + k + i, some);
+        const int8x16_t w0 = vld1q_z_s8(w + i, some), w1 = vld1q_z_s8(w + k + i, some);
+        s00 = vmladavaq_p_s8(s00, a0, w0, some);
+        s01 = vmladavaq_p_s8(s01, a0, w1, some);
+        s10 = vmladavaq_p_s8(s10, a1, w0, some);
+        s11 = vmladavaq_p_s8(s11, a1, w1, some);
+    }
+    acc[0][0] = s00, acc[0][1] = s01, acc[1][0] = s10, acc[1][1] = s11;
+}
+#else
+enum { ROWS = 2, COLS = 2 };
+#if defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SIMD32)
+#include <arm_acle.h>
+/* Four bytes are two pairs of 16 bits: bytes 0 and 2, bytes 1 and 3. */
+static inline int32_t word(const int8_t *p) {
+    int32_t v;
+    memcpy(&v, p, 4);
+    return v;
+}
+static inline int16x2_t even(int32_t v) { return __sxtb16((int8x4_t)v); }
+static inline int16x2_t odd(int32_t v) {
+    int16x2_t pair;
+    __asm__("sxtb16 %0, %1, ror #8" : "=r"(pair) : "r"(v));
+    return pair;
+}
+#define DOT_STEP 4
+#define DOT(sum, a, w) (sum) = __smlad(a##_odd, w##_odd, __smlad(a##_even, w##_even, sum))
+#define DOT_LOAD(name, p) \
+    const int32_t name = word(p); \
+    const int16x2_t name##_even = even(name), name##_odd = odd(name)
+#else
+#define DOT_STEP 1
+#define DOT(sum, a, w) (sum) += (a) * (w)
+#define DOT_LOAD(name, p) const int32_t name = *(p)
+#endif
+
+static inline int32_t dot(const int8_t *a, const int8_t *w, int32_t k) {
+    int32_t acc = 0;
+    const int8_t *const end = a + k, *const last = end - (DOT_STEP - 1);
+    for (; a < last; a += DOT_STEP, w += DOT_STEP) {
+        DOT_LOAD(av, a);
+        DOT_LOAD(wv, w);
+        DOT(acc, av, wv);
+    }
+    while (a < end) acc += *a++ * *w++;
+    return acc;
+}
+static inline void dot_block(const int8_t *a, const int8_t *w, int32_t k, int32_t acc[ROWS][COLS]) {
+    int32_t s00 = 0, s01 = 0, s10 = 0, s11 = 0;
+    const int8_t *a1 = a + k, *w1 = w + k;
+    const int8_t *const end = a1, *const last = end - (DOT_STEP - 1);
+    for (; a < last; a += DOT_STEP, a1 += DOT_STEP, w += DOT_STEP, w1 += DOT_STEP) {
+        DOT_LOAD(av, a);
+        DOT_LOAD(bv, a1);
+        DOT_LOAD(wv, w);
+        DOT_LOAD(vv, w1);
+        DOT(s00, av, wv);
+        DOT(s01, av, vv);
+        DOT(s10, bv, wv);
+        DOT(s11, bv, vv);
+    }
+    for (; a < end; a++, a1++, w++, w1++) s00 += *a * *w, s01 += *a * *w1, s10 += *a1 * *w, s11 += *a1 * *w1;
+    acc[0][0] = s00, acc[0][1] = s01, acc[1][0] = s10, acc[1][1] = s11;
+}
+#endif
