@@ -24,6 +24,7 @@ SLACK = 128
 SCRATCH = 16384
 PAD_CHANNELS = 64
 LONG_RUN = 8192
+IN_PLACE = {"add", "mul", "lut8"}  # rows that read an element before they write the one in its place, and never again
 
 
 class Step(msgspec.Struct):
@@ -240,7 +241,23 @@ class Plan:
             root = self.root(name)
             self.sizes[root] = max(self.sizes.get(root, 0), size)
         outside = {*self.kept, *graph.constants}
+        self.reuse_inputs(first, last, outside)
         self.offsets, self.arena_bytes = place([Interval(n, self.sizes[n], first[n], last[n]) for n in first if n not in outside], SLACK)
+
+    def reuse_inputs(self, first: dict[str, int], last: dict[str, int], outside: set[str]) -> None:
+        """Let an elementwise step write over an input of its own size that nobody reads later."""
+        for i, step in enumerate(self.steps):
+            if step.row.op not in IN_PLACE:
+                continue
+            target = self.root(step.writes[0])
+            for name in step.reads:
+                source = self.root(name)
+                dead = last.get(source) == i and source not in outside and self.sizes[source] == self.sizes[target]
+                if dead and target not in outside and source != target:
+                    self.aliases[target] = source
+                    last[source] = last.pop(target)
+                    del first[target]
+                    break
 
     def root(self, name: str) -> str:
         while name in self.aliases:
