@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from ..graph import RANGES
-from .base import MAX_DIM, Bound, Op, View, clamp_ok
+from .base import MAX_DIM, Bounds, Op, View, clamp_ok
 from .product import Pair, window_shape
 from .tfl_elementwise import VARIANT
 
@@ -60,7 +60,7 @@ class TflConv2d(Op, kw_only=True):
         v.need(bool(((shift >= least_shift) & (shift <= most_shift)).all()), f"a shift is outside {least_shift}..{most_shift}")
         clamp_ok(v, self.lo, self.hi, v.y().dtype)
 
-    def bounds(self, v: View) -> list[Bound]:
+    def bounds(self, v: View) -> Bounds:
         least, most = RANGES[v.x().dtype]
         zp = v.x().zero_point
         w = v.array(1).astype(np.int64).reshape(v.y().shape[-1], -1) - v.x(1).zero_point
@@ -69,10 +69,9 @@ class TflConv2d(Op, kw_only=True):
         ends = zip(positive.tolist(), negative.tolist(), bias, v.array(4).tolist(), strict=True)
         limit = ROUNDINGS[self.rounding][1]
         left = lambda s: max(s, 0) if self.rounding == "q31_double" else 0  # noqa: E731
-        return [
-            Bound(v.node.name, i, p * (least - zp) + n * (most - zp) + b, p * (most - zp) + n * (least - zp) + b, limit >> left(s))
-            for i, (p, n, b, s) in enumerate(ends)
-        ]
+        rows = [(p * (most - zp) + n * (least - zp) + b, p * (least - zp) + n * (most - zp) + b, limit >> left(s)) for p, n, b, s in ends]
+        hi, lo, limits = (np.array(column, object) for column in zip(*rows, strict=True))
+        return Bounds(v.node.name, lo, hi, limits)
 
     def macs(self, v: View) -> int:
         return v.y().size * int(np.prod(v.x(1).shape[1:], dtype=object))
