@@ -12,15 +12,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import onnx
 
 from ..errors import InputError
-from ..graph import Graph
-from ..kernel_api import function, have_numba
+from ..graph import Graph, Port
 from ..model import Model
-from ..ops import Op
-from ..ops import View as NodeView
 from ..session import Session
 from .calibrate import FloatRunner, Progress
 from .data import Replay
@@ -178,22 +176,28 @@ def layer_errors(net: Float, graph: Graph, replay: Replay, count: int, progress:
         values.setdefault(view.tensor, name)
     makers = {name: node for node in net.nodes for name in node.outputs}
     runner = FloatRunner(net, list(values.values()))
-    isolated: dict[str, Noise] = {}
-    cumulative: dict[str, Noise] = {}
+    noises: tuple[dict[str, Noise], dict[str, Noise]] = ({}, {})
     clipped: dict[str, list[float]] = {}
-    done, backend = 0, "numba" if have_numba() else "reference"
-    for real in runner.walk(replay):
-        real = {name: array[: count - done] for name, array in real.items()}
-        for mode, noise in (("isolated", isolated), ("cumulative", cumulative)):
-            for tensor, got, want in _walk(graph, ctx, values, real, mode == "isolated", backend):
-                noise.setdefault(tensor, Noise()).add(want, _real(graph, tensor, got))
-                if mode == "cumulative":
-                    clipped.setdefault(tensor, []).append(_outside(graph, tensor, want))
+    sessions = [Session(probe(graph, values, isolated)) for isolated in (True, False)]
+    done = 0
+    for found in runner.walk(replay):
+        real = {name: array[: count - done] for name, array in found.items()}
+        stored = {tensor: to_stored(ctx.views[name], real[name], graph.tensors[tensor].shape) for tensor, name in values.items()}
+        exact = {tensor: _param(graph, tensor).quantize(array) for tensor, array in stored.items()}
+        for session, noise in zip(sessions, noises, strict=True):
+            feeds = {info.name: exact[info.name.removesuffix("/given")] for info in session.inputs}
+            result = session.run_quantized(feeds)
+            outputs = result if isinstance(result, dict) else {session.outputs[0].name: result}
+            for tensor, got in outputs.items():
+                noise.setdefault(tensor, Noise()).add(stored[tensor], _param(graph, tensor).dequantize(got))
+        for tensor in noises[0]:
+            clipped.setdefault(tensor, []).append(_outside(graph, tensor, stored[tensor]))
         done += len(next(iter(real.values())))
         if progress is not None:
             progress("layers", done, count)
         if done >= count:
             break
+    isolated, cumulative = noises
     rows = []
     for tensor, noise_alone in isolated.items():
         node = makers[values[tensor]]
@@ -202,41 +206,36 @@ def layer_errors(net: Float, graph: Graph, replay: Replay, count: int, progress:
     return rows
 
 
-def _real(graph: Graph, tensor: str, q: Array) -> Array:
+def _param(graph: Graph, tensor: str) -> QParam:
     t = graph.tensors[tensor]
-    return np.asarray(t.scale) * (q.astype(np.float64) - t.zero_point)
+    return QParam(float(np.asarray(t.scale)), t.zero_point, t.dtype)
 
 
 def _outside(graph: Graph, tensor: str, want: Array) -> float:
     """Share of float values more than half a step outside the range that the tensor's integers have."""
     info = np.iinfo(graph.tensors[tensor].dtype)
-    low, high = _real(graph, tensor, np.array([info.min, info.max]))
-    half = float(np.asarray(graph.tensors[tensor].scale)) / 2
+    low, high = _param(graph, tensor).dequantize(np.array([info.min, info.max]))
+    half = _param(graph, tensor).scale / 2
     return float(((want < low - half) | (want > high + half)).mean())
 
 
-def _walk(graph: Graph, ctx: Context, values: Mapping[str, str], real: Mapping[str, Array], replace: bool, backend: str) -> Any:
-    """Executes the graph; yields (tensor, integers, float values) for each stored value. `replace` feeds on the float values instead."""
-    count = len(next(iter(real.values())))
+def probe(graph: Graph, values: Mapping[str, str], isolated: bool) -> Model:
+    """The graph with every stored value as an output; `isolated` cuts it there, so that each reader takes a new input instead."""
+    copy = Graph(graph.name)
+    copy.tensors, copy.constants = dict(graph.tensors), dict(graph.constants)
+    copy.inputs = [_port(graph, port.tensor) for port in graph.inputs]
+    made = [node.outputs[0] for node in graph.nodes if node.outputs[0] in values]
+    copy.outputs = [_port(graph, tensor) for tensor in made]
+    given = {tensor: f"{tensor}/given" for tensor in made} if isolated else {}
+    read = {name for node in graph.nodes for name in node.inputs}
+    for tensor, name in given.items():
+        if tensor in read:
+            copy.tensors[name] = msgspec.structs.replace(graph.tensors[tensor], name=name)
+            copy.inputs.append(_port(graph, tensor, name))
+    copy.nodes = [msgspec.structs.replace(node, inputs=tuple(given.get(name, name) for name in node.inputs)) for node in graph.nodes]
+    return Model(copy, max_arena=2**40, max_macs=2**50)
 
-    def exact(tensor: str) -> tuple[Array, Array]:
-        name, t = values[tensor], graph.tensors[tensor]
-        stored = to_stored(ctx.views[name], real[name], t.shape)
-        return stored, QParam(float(np.asarray(t.scale)), t.zero_point, t.dtype).quantize(stored)
 
-    known: dict[str, Array] = dict(graph.constants)
-    for port in graph.inputs:
-        known[port.tensor] = exact(port.tensor)[1]
-    for node in graph.nodes:
-        op = node.attrs
-        assert isinstance(op, Op)
-        kwargs = op.kwargs(NodeView(graph, node))
-        if op.wants_out_shape:
-            kwargs["out_shape"] = (count, *kwargs["out_shape"][1:])
-        output = node.outputs[0]
-        known[output] = np.ascontiguousarray(function(op.op, backend)(*[known[name] for name in node.inputs], **kwargs))
-        if output in values:
-            want, q = exact(output)
-            yield output, known[output], want
-            if replace:
-                known[output] = q
+def _port(graph: Graph, tensor: str, name: str | None = None) -> Port:
+    shape = graph.tensors[tensor].shape
+    return Port(name=name or tensor, tensor=name or tensor, shape=shape, perm=tuple(range(len(shape))))

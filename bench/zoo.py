@@ -1,0 +1,224 @@
+"""Networks of the literature, converted and compared with float and with onnxruntime's QDQ: the table of docs/coverage.md.
+
+    python -m intq.bench.zoo --images FOLDER [--only NAME ...]
+
+Weights are seeded, batch normalization has the statistics of natural images (32 of them seen in training mode). SQNR is over 64
+images, each output's mean removed; the calibration images are 32 others, the same for both engines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import io
+import json
+import logging
+import math
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..session import Session
+
+F32 = npt.NDArray[np.float32]
+SIZE = 224
+# name -> (module, function or class, input size)
+NETWORKS: dict[str, tuple[str, str, int]] = {
+    "AlexNet": ("pytorchcv.models.alexnet", "alexnet", SIZE),
+    "VGG-16": ("pytorchcv.models.vgg", "vgg16", SIZE),
+    "ResNet-18": ("pytorchcv.models.resnet", "resnet18", SIZE),
+    "ResNet-50": ("pytorchcv.models.resnet", "resnet50", SIZE),
+    "ResNeXt-50": ("pytorchcv.models.resnext", "resnext50_32x4d", SIZE),
+    "SE-ResNet-50": ("pytorchcv.models.seresnet", "seresnet50", SIZE),
+    "DenseNet-121": ("pytorchcv.models.densenet", "densenet121", SIZE),
+    "SqueezeNet 1.1": ("pytorchcv.models.squeezenet", "squeezenet_v1_1", SIZE),
+    "Inception-v3": ("pytorchcv.models.inceptionv3", "inceptionv3", 299),
+    "GoogLeNet": ("intq.bench.zoo_models", "GoogLeNet", SIZE),
+    "Xception": ("pytorchcv.models.xception", "xception", 299),
+    "MobileNet V1": ("pytorchcv.models.mobilenet", "mobilenet_w1", SIZE),
+    "MobileNet V2": ("pytorchcv.models.mobilenetv2", "mobilenetv2_w1", SIZE),
+    "MobileNet V3": ("pytorchcv.models.mobilenetv3", "mobilenetv3_large_w1", SIZE),
+    "ShuffleNet V1": ("pytorchcv.models.shufflenet", "shufflenet_g3_w1", SIZE),
+    "ShuffleNet V2": ("pytorchcv.models.shufflenetv2", "shufflenetv2_w1", SIZE),
+    "GhostNet": ("pytorchcv.models.ghostnet", "ghostnet", SIZE),
+    "EfficientNet-B0": ("pytorchcv.models.efficientnet", "efficientnet_b0", SIZE),
+    "NASNet-mobile": ("pytorchcv.models.nasnet", "nasnet_4a1056", SIZE),
+    "MnasNet": ("pytorchcv.models.mnasnet", "mnasnet_b1", SIZE),
+    "FBNet-C": ("pytorchcv.models.fbnet", "fbnet_cb", SIZE),
+    "EfficientNet-Lite0": ("intq.bench.zoo_models", "EfficientNetLite0", SIZE),
+    "U-Net": ("intq.bench.zoo_models", "UNet", 128),
+    "YOLO body": ("intq.bench.zoo_models", "Detector", 192),
+    "1-D CNN": ("intq.bench.zoo_models", "Sequence1d", 0),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network: SQNR in dB end to end (ours, onnxruntime's), the least of a layer fed float, seconds, bytes, milliseconds."""
+
+    name: str
+    sqnr: float
+    peer: float
+    worst: float
+    worst_layer: str
+    nodes: int
+    seconds: float
+    megabytes: float
+    milliseconds: float
+
+
+def images(folder: Path, size: int, count: int) -> F32:
+    """`count` pictures as NCHW floats, normalized as ImageNet networks expect; or rows of them, for the one-dimensional network."""
+    from PIL import Image
+
+    files = sorted([*folder.glob("*.jpg"), *folder.glob("*.png")])[:count]
+    if len(files) < count:
+        raise SystemExit(f"{folder} holds {len(files)} pictures, {count} are needed")
+    side = size or SIZE
+    pixels = np.stack([np.asarray(Image.open(f).convert("RGB").resize((side, side), Image.Resampling.BILINEAR)) for f in files])
+    x = (pixels.astype(np.float32) / 255 - np.float32([0.485, 0.456, 0.406])) / np.float32([0.229, 0.224, 0.225])
+    x = np.ascontiguousarray(x.transpose(0, 3, 1, 2), np.float32)
+    return x if size else np.ascontiguousarray(x[:, :, side // 2])
+
+
+def build(name: str, x: F32) -> Any:
+    """The network with seeded weights and the batch-norm statistics of `x`."""
+    import torch
+
+    module, function, _ = NETWORKS[name]
+    torch.manual_seed(0)
+    net = getattr(importlib.import_module(module), function)()
+    norms = [m for m in net.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
+    for m in norms:
+        m.momentum = None  # a plain average
+        torch.nn.init.uniform_(m.weight, 0.5, 1.5)
+        torch.nn.init.normal_(m.bias, 0.0, 0.2)
+    net.eval()
+    for m in norms:
+        m.train()
+    with torch.no_grad():
+        for start in range(0, len(x), 16):
+            net(torch.from_numpy(x[start : start + 16]))
+    return net.eval()
+
+
+def peer_outputs(proto: Any, calibration: F32, x: F32, folder: Path) -> list[F32]:
+    """What onnxruntime's quantize_static (QDQ, u8s8, per channel, min-max) makes of the network."""
+    import onnx
+    import onnxruntime
+    from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.rows = iter(calibration[:, None])
+
+        def get_next(self) -> dict[str, F32] | None:
+            row = next(self.rows, None)
+            return None if row is None else {"input": row}
+
+    source, ready, target = folder / "source.onnx", folder / "ready.onnx", folder / "qdq.onnx"
+    onnx.save(proto, source)
+    quant_pre_process(str(source), str(ready), skip_symbolic_shape=True)
+    quantize_static(str(ready), str(target), Reader(), per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(target), options, providers=["CPUExecutionProvider"])
+    parts = [session.run(None, {"input": x[i : i + 8]}) for i in range(0, len(x), 8)]
+    return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+
+
+def measure(name: str, folder: Path, layers: int, with_peer: bool) -> Row:
+    from ..converter import convert
+    from ..converter.compare import Noise, compare
+    from ..converter.torch_export import export
+
+    size = NETWORKS[name][2]
+    x = images(folder, size, 96)
+    calibration, test = x[:32], x[32:]
+    net = build(name, calibration)
+    proto = export(net, calibration[:1])
+    start = time.perf_counter()
+    model = convert(proto, calibration=calibration, recipe="fast")
+    seconds = time.perf_counter() - start
+    result = compare(proto, model, test, layers=layers)
+    peer = math.nan
+    if with_peer:
+        import torch
+
+        with torch.no_grad():
+            raw = net(torch.from_numpy(test))
+        real = [t.numpy() for t in (raw if isinstance(raw, (tuple, list)) else (raw,))]
+        with tempfile.TemporaryDirectory() as place, contextlib.redirect_stdout(io.StringIO()):
+            given = peer_outputs(proto, calibration, test, Path(place))
+        peer = min(_sqnr(Noise(), a, b) for a, b in zip(real, given, strict=True))
+    worst = result.worst(1)[0] if result.layers else None
+    session = Session(model)
+    one = test[:1]
+    laps = []
+    for _ in range(7):
+        start = time.perf_counter()
+        session.run(one)
+        laps.append(time.perf_counter() - start)
+    return Row(
+        name,
+        min(result.outputs.values()),
+        peer,
+        worst.isolated if worst else math.nan,
+        worst.layer if worst else "",
+        len(model.graph.nodes),
+        seconds,
+        len(model.to_bytes()) / 2**20,
+        1e3 * float(np.median(laps)),
+    )
+
+
+def _sqnr(noise: Any, a: F32, b: F32) -> float:
+    noise.add(a, b)
+    value: float = noise.sqnr()
+    return value
+
+
+def markdown(rows: list[Row]) -> str:
+    lines = [
+        "| network | SQNR dB | onnxruntime QDQ dB | worst layer alone dB | integer nodes | conversion s | size MB | latency ms |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for r in rows:
+        numbers = f"{r.sqnr:.1f} | {r.peer:.1f} | {r.worst:.1f} | {r.nodes} | {r.seconds:.1f} | {r.megabytes:.2f} | {r.milliseconds:.2f}"
+        lines.append(f"| {r.name} | {numbers} |")
+    return "\n".join(lines)
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m intq.bench.zoo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=Path, required=True, help="a folder of at least 96 natural images")
+    parser.add_argument("--only", nargs="*", choices=list(NETWORKS), help="these networks only")
+    parser.add_argument("--layers", type=int, default=64, help="images used for the SQNR of layers (default 64)")
+    parser.add_argument("--no-peer", action="store_true", help="leave onnxruntime's quantization out")
+    parser.add_argument("--json", type=Path, help="keep the rows here; networks already in it are not measured again")
+    args = parser.parse_args(argv)
+    logging.disable(logging.WARNING)
+    rows = [Row(**row) for row in json.loads(args.json.read_text())] if args.json and args.json.exists() else []
+    for name in args.only or NETWORKS:
+        if name in [row.name for row in rows]:
+            continue
+        row = measure(name, args.images, args.layers, not args.no_peer)
+        rows.append(row)
+        print(row, file=sys.stderr, flush=True)
+        if args.json:
+            args.json.write_text(json.dumps([asdict(r) for r in rows], indent=1))
+    order = list(NETWORKS)
+    print(markdown(sorted(rows, key=lambda r: order.index(r.name))))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
