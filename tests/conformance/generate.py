@@ -320,8 +320,8 @@ FAMILIES: dict[str, Callable[[Graph, Rng], Graph]] = {
 }
 
 
-def case(family: str, seed: int) -> tuple[Graph, dict[str, Array]]:
+def case(family: str, seed: int, families: dict[str, Callable[[Graph, Rng], Graph]] = FAMILIES) -> tuple[Graph, dict[str, Array]]:
     """The graph of a seed and three samples per input (one, where an input is no batch)."""
-    rng = np.random.default_rng([seed, sorted(FAMILIES).index(family)])
-    g = FAMILIES[family](Graph(f"{family}{seed}"), rng)
+    rng = np.random.default_rng([seed, sorted(families).index(family)])
+    g = families[family](Graph(f"{family}{seed}"), rng)
     return g, {p.name: data(rng, (3, *p.shape[1:]), g.of(p.tensor).dtype) for p in g.inputs}

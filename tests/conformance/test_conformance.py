@@ -9,20 +9,23 @@ from __future__ import annotations
 import importlib.util
 import os
 
+import lowbit
 import numpy as np
 import pytest
-from generate import FAMILIES, case
+from generate import FAMILIES as GENERAL
+from generate import case
 from intq import Model, Session
 from intq.kernels.table import isas, lib
 
 CASES = int(os.environ["INTQ_CASES"]) if os.environ.get("INTQ_CASES", "").isdigit() else 200
-PARTS, PER_PART = 8, 160  # 17 ops x 8 x 160 = 21,760
+FAMILIES = {**GENERAL, **lowbit.FAMILIES}
+PARTS, PER_PART = 8, 160  # more than 17 ops x 8 x 160 = 21,760
 USABLE = [name for name, (usable, _) in isas().items() if usable]
 HAVE_NUMBA = importlib.util.find_spec("numba") is not None
 
 
 def check(family: str, seed: int) -> None:
-    graph, inputs = case(family, seed)
+    graph, inputs = case(family, seed, GENERAL if family in GENERAL else lowbit.FAMILIES)
     model = Model.from_bytes(Model(graph).to_bytes()) if seed % 4 == 0 else Model(graph)
     x = inputs if len(inputs) > 1 else next(iter(inputs.values()))
     expected = Session(model, backend="reference", batch=3).run_quantized(x)

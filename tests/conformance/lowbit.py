@@ -1,0 +1,110 @@
+"""Random graphs of one low-bit op, for the conformance runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from generate import Array, Rng, clamp, data, out_size, pick, scales, windows, zero_point
+from intq.graph import Graph, Port
+from intq.kernels.fixed_point import requantize_params
+from intq.ops import REGISTRY
+
+BITS = (1, 3, 31, 32, 33, 63, 64, 65, 100, 128, 200, 256)
+OUTPUTS = (1, 5, 31, 32, 33, 63, 64, 65, 96, 97, 130)
+
+
+def pack(bits: Array) -> Array:
+    """0 and 1 along the last axis to rows of whole 64-bit words."""
+    padded = np.zeros((*bits.shape[:-1], -(-bits.shape[-1] // 64) * 64), np.uint8)
+    padded[..., : bits.shape[-1]] = bits
+    return np.packbits(padded, axis=-1, bitorder="little")
+
+
+def finish(g: Graph, op: str, attrs: dict[str, Any], inputs: list[str], shape: tuple[int, ...], dtype: str, zp: int = 0) -> Graph:
+    g.tensor("y", shape, dtype, zero_point=zp)
+    g.node(REGISTRY[op](**attrs), inputs, ["y"])
+    ports = [n for n in inputs if n not in g.constants]
+    g.inputs = [Port(name=n, tensor=n, shape=g.of(n).shape, perm=tuple(range(len(g.of(n).shape)))) for n in ports]
+    g.outputs = [Port(name="y", tensor="y", shape=shape, perm=tuple(range(len(shape))))]
+    return g
+
+
+def binary(g: Graph, rng: Rng) -> tuple[dict[str, Any], tuple[int, int], int, int]:
+    """Input, weights, attributes, output size, channels and the largest |sum|."""
+    h, w, c, o = int(rng.integers(1, 12)), int(rng.integers(1, 12)), int(pick(rng, *BITS)), int(pick(rng, *OUTPUTS))
+    a = windows(rng, h, w, 5, True)
+    g.tensor("x", (1, h, w, -(-c // 64) * 8), "uint8")
+    bits = rng.integers(0, 2, (o, *a["kernel"], c)) if rng.random() < 0.8 else np.full((o, *a["kernel"], c), int(rng.integers(2)))
+    g.constant("w", pack(bits))
+    size = out_size(h, w, a)
+    peak = a["kernel"][0] * a["kernel"][1] * (-(-c // 64) * 128)
+    del a["kernel"]
+    return {**a, "channels": c, "pad_value": int(rng.integers(-1, 2))}, size, o, peak
+
+
+def bconv2d(g: Graph, rng: Rng) -> Graph:
+    a, size, o, peak = binary(g, rng)
+    rounding = pick(rng, "q15", "shift", "q31_single", "q31_double", "i64_15", "i64_15")
+    fraction = int(rng.integers(0, 9))
+    span = np.full(o, float(peak << fraction) * 2)
+    bias = rng.integers(-(peak << fraction), (peak << fraction) + 1, o)
+    g.constant("bias", bias.astype(np.int32))
+    if rounding == "i64_15":
+        wanted = 32767 / span * 2.0 ** rng.uniform(-2, 4, o)
+        limits = {"lo": int(pick(rng, -32768, -1000)), "hi": int(pick(rng, 32767, 900))}
+        zp = int(pick(rng, 0, int(rng.integers(-2000, 2000))))
+    else:
+        wanted, limits, zp = scales(rng, rounding, span), clamp(rng), zero_point(rng)
+    multiplier, shift = requantize_params(wanted, rounding)
+    inputs = ["x", "w", "bias", g.constant("multiplier", multiplier), g.constant("shift", shift)]
+    if rounding == "i64_15" and rng.random() < 0.5:
+        inputs.append(g.tensor("residual", (1, *size, o), "int16"))
+    attrs = {**a, "fraction": fraction, "rounding": rounding, **limits}
+    return finish(g, "bconv2d", attrs, inputs, (1, *size, o), "int16" if rounding == "i64_15" else "int8", zp)
+
+
+def thresholds(g: Graph, rng: Rng, count: int, reach: int) -> list[str]:
+    t = rng.integers(-reach, reach + 1, count)
+    t[rng.random(count) < 0.05] = int(pick(rng, -(2**31), 2**31 - 1))
+    return [g.constant("threshold", t.astype(np.int32)), g.constant("flip", rng.integers(0, 2, count).astype(np.int32))]
+
+
+def bconv2d_bits(g: Graph, rng: Rng) -> Graph:
+    a, size, o, peak = binary(g, rng)
+    inputs = ["x", "w", *thresholds(g, rng, o, max(1, peak // 8))]
+    return finish(g, "bconv2d_bits", a, inputs, (1, *size, -(-o // 64) * 8), "uint8")
+
+
+def bsign(g: Graph, rng: Rng) -> Graph:
+    shape = (1, *(int(d) for d in rng.integers(1, 7, int(rng.integers(0, 3)))), int(pick(rng, *BITS)))
+    dtype = pick(rng, "int8", "int16")
+    g.tensor("x", shape, dtype)
+    inputs = ["x", *thresholds(g, rng, shape[-1], int(np.iinfo(dtype).max))]
+    return finish(g, "bsign", {}, inputs, (*shape[:-1], -(-shape[-1] // 64) * 8), "uint8")
+
+
+def add16(g: Graph, rng: Rng) -> Graph:
+    shape = (1, int(rng.integers(1, 9)), int(pick(rng, 1, 7, 64, 1000, 3000)))
+    lo, hi = sorted(int(v) for v in data(rng, (2,), "int16"))
+    names = [g.tensor(n, shape, "int16") for n in "ab"]
+    return finish(g, "add16", {"lo": lo, "hi": hi}, names, shape, "int16")
+
+
+def avg_pool16(g: Graph, rng: Rng) -> Graph:
+    kernel = tuple(int(v) for v in rng.integers(1, 5, 2))
+    shape = (1, kernel[0] + int(rng.integers(0, 8)), kernel[1] + int(rng.integers(0, 8)), int(pick(rng, *BITS)))
+    stride = tuple(int(v) for v in rng.integers(1, 4, 2))
+    g.tensor("x", shape, "int16")
+    out = tuple((shape[1 + i] - kernel[i]) // stride[i] + 1 for i in (0, 1))
+    return finish(g, "avg_pool16", {"kernel": kernel, "stride": stride}, ["x"], (1, *out, shape[3]), "int16")
+
+
+def rescale16(g: Graph, rng: Rng) -> Graph:
+    shape = (1, int(rng.integers(1, 9)), int(pick(rng, 1, 7, 64, 1000, 3000)))
+    attrs = {"multiplier": int(rng.integers(0, 2**15)), "shift": int(rng.integers(1, 31)), **clamp(rng)}
+    g.tensor("x", shape, "int16")
+    return finish(g, "rescale16", attrs, ["x"], shape, "int8", zero_point(rng))
+
+
+FAMILIES = {"bconv2d": bconv2d, "bconv2d_bits": bconv2d_bits, "bsign": bsign, "add16": add16, "avg_pool16": avg_pool16, "rescale16": rescale16}
