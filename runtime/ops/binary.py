@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ..graph import Array
-from .base import INT32_MAX, MAX_DIM, Bound, Op, View, clamp_ok, requantize_bounds, requantize_ok
+from .base import INT32_MAX, MAX_DIM, Bounds, Op, View, clamp_ok, requantize_bounds, requantize_ok
 from .product import Pair, window_shape
 
 if TYPE_CHECKING:
@@ -121,11 +121,11 @@ class BConv2d(Binary, kw_only=True):
             v.need(v.x(5).shape == v.y().shape, f"the residual has shape {list(v.x(5).shape)}, the output {list(v.y().shape)}")
             v.need(not v.is_constant(5), "the residual is a constant; add it to the bias")
 
-    def bounds(self, v: View) -> list[Bound]:
+    def bounds(self, v: View) -> Bounds:
         lo, hi = self.sums(v)
         bias = v.array(2).astype(np.int64)
         found = requantize_bounds(v.node.name, self.rounding, (lo << self.fraction) + bias, (hi << self.fraction) + bias, v.array(4))
-        return [Bound(b.node, b.channel, b.lo, b.hi, min(b.limit, INT32_MAX + 1)) for b in found]
+        return Bounds(found.node, found.lo, found.hi, np.minimum(found.limit, INT32_MAX + 1))
 
     def lower(self, v: View, b: Builder) -> None:
         wide = self.rounding == "i64_15"
@@ -160,9 +160,9 @@ class BConv2dBits(Binary, kw_only=True):
         v.dtype(v.y(), "uint8")
         thresholds_ok(v, 2, (v.array(1).shape[0],))
 
-    def bounds(self, v: View) -> list[Bound]:
-        lo, hi = self.sums(v)
-        return [Bound(v.node.name, i, lo, hi, INT32_MAX + 1) for i in range(v.array(1).shape[0])]
+    def bounds(self, v: View) -> Bounds:
+        ends = [np.full(v.array(1).shape[0], end, np.int64) for end in (*self.sums(v), INT32_MAX + 1)]
+        return Bounds(v.node.name, *ends)
 
     def lower(self, v: View, b: Builder) -> None:
         row = b.row("bconv2d", "bits")
