@@ -243,6 +243,25 @@ typedef struct {
     int32_t adj_a, adj_b, b_size, multiplier, shift, lo, hi, a_zero_point, b_zero_point, y_zero_point;
 } intq_tfl_matmul;
 
+/* io: x, state, y, next state. A unit is one sample. */
+typedef struct {
+    int64_t batch, inputs, filters, memory;
+    int32_t rank, m1, s1, m2, s2, x_zero_point, y_zero_point;
+    const int8_t *feature;
+    const int16_t *time;
+    const int32_t *bias;
+} intq_tfl_svdf;
+
+/* io: x, h, cell, y, next h, next cell. Arrays of gates in the order input, forget, cell, output. A unit is one sample. */
+typedef struct {
+    int64_t steps, batch, inputs, cells, outputs;
+    int32_t time_major, cifg, use_peephole, use_norm, use_projection, cell_shift, cell_clip, output_clip;
+    int32_t hidden_multiplier, hidden_shift, hidden_zero_point, projection_multiplier, projection_shift, y_zero_point;
+    const int8_t *w, *r, *projection;
+    const int32_t *w_bias, *r_bias, *scales, *norm_bias, *projection_bias;
+    const int16_t *peephole, *norm, *sigmoid, *tanh3, *tanh_cell;
+} intq_tfl_lstm;
+
 /* y[b][o][i] = x[b][o][index[b][i]] with runs of inner_bytes; unit = one (b, o). */
 typedef struct {
     int64_t outer, axis, count, inner_bytes;

@@ -77,59 +77,84 @@ def scale_float64(x: Array, mantissa: Array, exponent: Array) -> Array:
     return np.array([one(*t) for t in zip(*flat, strict=True)], np.int64).reshape(shape)
 
 
-def exp_negative(x: Array, integer_bits: int) -> Array:
-    """(F6): exp of Q<integer_bits> x <= 0, in Q0; exp(0) is 2^31 - 1."""
+def _wrap(x: Array, width: int) -> Array:
+    """The value modulo 2^width as a signed number."""
+    half = 1 << (width - 1)
+    return ((np.asarray(x, np.int64) + half) & ((1 << width) - 1)) - half
+
+
+def _high(a: Array | int, b: Array | int, width: int) -> Array:
+    """(F1) in registers of `width` bits."""
+    p = np.asarray(a, np.int64) * np.asarray(b, np.int64)
+    return np.minimum((p + (1 << (width - 2))) >> (width - 1), (1 << (width - 1)) - 1)
+
+
+def _left(x: Array, n: int, width: int) -> Array:
+    """(F3) in registers of `width` bits."""
+    most = (1 << (width - 1)) - 1
+    return np.clip(np.asarray(x, np.int64) << n, -most - 1, most)
+
+
+def _constant(value: int, width: int) -> int:
+    """A Q0 constant of 32 bits in `width` bits."""
+    return int(shift_right(value, 32 - width))
+
+
+def exp_negative(x: Array, integer_bits: int, width: int = 32) -> Array:
+    """(F6): exp of Q<integer_bits> x <= 0, in Q0; exp(0) is the largest number. `width` is 32, or 16 in recurrent layers."""
     x = np.asarray(x, np.int64)
-    fraction = 31 - integer_bits
+    fraction = width - 1 - integer_bits
     quarter = 1 << (fraction - 2)
     rest = (x & (quarter - 1)) - quarter  # in [-1/4, 0)
-    t = wrap32(shift_left(rest, integer_bits) + (1 << 28))  # Q0, around -1/8
-    t2 = high_mul(t, t)
-    t3, t4 = high_mul(t2, t), high_mul(t2, t2)
-    tail = shift_right(high_mul(shift_right(t4, 2) + t3, 715827883) + t2, 1)
-    y = 1895147668 + high_mul(1895147668, t + tail)
-    remainder = wrap32(rest - x)
+    t = _wrap(_left(rest, integer_bits, width) + (1 << (width - 4)), width)  # Q0, around -1/8
+    t2 = _high(t, t, width)
+    t3, t4 = _high(t2, t, width), _high(t2, t2, width)
+    tail = shift_right(_high(shift_right(t4, 2) + t3, _constant(715827883, width), width) + t2, 1)
+    centre = _constant(1895147668, width)
+    y = np.minimum(centre + _high(centre, t + tail, width), (1 << (width - 1)) - 1)
+    remainder = _wrap(rest - x, width)
     for exponent, factor in zip(range(-2, 5), EXP_FACTORS, strict=True):
         if exponent < integer_bits:
             bit = (remainder >> (fraction + exponent)) & 1
-            y = np.where(bit == 1, high_mul(y, factor), y)
+            y = np.where(bit == 1, _high(y, _constant(factor, width), width), y)
     if integer_bits > 5:
-        y = np.where(x < -(1 << (36 - integer_bits)), 0, y)
-    return np.where(x == 0, INT32_MAX, y)
+        y = np.where(x < -(1 << (width + 4 - integer_bits)), 0, y)
+    return np.where(x == 0, (1 << (width - 1)) - 1, y)
 
 
-def _newton(a: Array) -> Array:
+def _newton(a: Array, width: int) -> Array:
     """x near 2 / (1 + a) in Q2 for a in [0, 1) in Q0, by three Newton-Raphson steps from 48/17 - 32/17 d."""
-    half = np.asarray(a, np.int64) + INT32_MAX
+    half = np.asarray(a, np.int64) + ((1 << (width - 1)) - 1)
     half = np.where(half >= 0, (half + 1) >> 1, -((1 - half) >> 1))
-    x = 1515870810 + high_mul(half, -1010580540)
+    x = _constant(1515870810, width) + _high(half, _constant(-1010580540, width), width)
     for _ in range(3):
-        error = (1 << 29) - high_mul(half, x)
-        x = x + shift_left(high_mul(x, error), 2)
+        error = (1 << (width - 3)) - _high(half, x, width)
+        x = x + _left(_high(x, error, width), 2, width)
     return x
 
 
-def one_over_one_plus(a: Array) -> Array:
+def one_over_one_plus(a: Array, width: int = 32) -> Array:
     """(F7): 1 / (1 + a) in Q0 for a in [0, 1)."""
-    return shift_left(_newton(a), 1)
+    return _left(_newton(a, width), 1, width)
 
 
-def one_minus_over_one_plus(a: Array) -> Array:
+def one_minus_over_one_plus(a: Array, width: int = 32) -> Array:
     """(F8): (1 - a) / (1 + a) in Q0 for a in [0, 1)."""
-    return shift_left(_newton(a) - (1 << 29), 2)
+    return _left(_newton(a, width) - (1 << (width - 3)), 2, width)
 
 
-def logistic(x: Array, integer_bits: int) -> Array:
+def logistic(x: Array, integer_bits: int, width: int = 32) -> Array:
     """(F9): 1 / (1 + exp(-x)) in Q0."""
     x = np.asarray(x, np.int64)
-    positive = one_over_one_plus(exp_negative(-np.abs(x), integer_bits))
-    return np.where(x == 0, 1 << 30, np.where(x > 0, positive, INT32_MAX - positive))
+    positive = one_over_one_plus(exp_negative(-np.abs(x), integer_bits, width), width)
+    one = (1 << (width - 1)) - 1
+    return np.where(x == 0, 1 << (width - 2), np.where(x > 0, positive, one - positive))
 
 
-def tanh(x: Array, integer_bits: int) -> Array:
+def tanh(x: Array, integer_bits: int, width: int = 32) -> Array:
     """(F10): tanh in Q0."""
     x = np.asarray(x, np.int64)
-    t = one_minus_over_one_plus(exp_negative(-np.abs(x), integer_bits + 1))
+    t = one_minus_over_one_plus(exp_negative(-np.abs(x), integer_bits + 1, width), width)
     return np.where(x == 0, 0, np.where(x < 0, -t, t))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,10 @@ from intq.kernels.table import lib
 
 pytest.importorskip("ai_edge_litert")
 from tflite_builder import run_litert
-from tflite_cases import FAMILIES
+from tflite_cases import FAMILIES as PLAIN
+from tflite_cases_more import CALLS, movement, recurrent
+
+FAMILIES = {**PLAIN, "movement": movement, "recurrent": recurrent}
 
 CASES = int(os.environ["INTQ_CASES"]) if os.environ.get("INTQ_CASES", "").isdigit() else 200
 PARTS, PER_PART = 4, 520
@@ -29,7 +33,8 @@ def check(family: str, seed: int) -> bool:
     rng = np.random.default_rng([zlib.crc32(family.encode()), seed])
     model, inputs = FAMILIES[family](rng)
     try:
-        expected = run_litert(model, *inputs)
+        times = CALLS if family == "recurrent" else 1
+        expected = run_litert(model, *inputs, calls=times)
     except (RuntimeError, ValueError):
         return False
     graph = load_tflite(model)
@@ -37,8 +42,7 @@ def check(family: str, seed: int) -> bool:
     x = feeds if len(feeds) > 1 else inputs[0]
     wrapped = Model(graph, numerics="litert")
     for backend in ("reference", "native") if lib is not None else ("reference",):
-        got = Session(wrapped, backend=backend).run_quantized(x)
-        outputs = list(got.values()) if isinstance(got, dict) else [got]
+        outputs = run(Session(wrapped, backend=backend), x, times)
         for want, have in zip(expected, outputs, strict=True):
             have = have.reshape(want.shape)
             bad = np.flatnonzero(want.reshape(-1) != have.reshape(-1))
@@ -47,6 +51,15 @@ def check(family: str, seed: int) -> bool:
                 f"{want.reshape(-1)[bad[0]]} expected, {have.reshape(-1)[bad[0]]} found\n{wrapped.describe()}"
             )
     return True
+
+
+def run(session: Session, x: Any, times: int) -> list[Any]:
+    """The outputs of one call, or stacked ones of `times` calls over the leading axis of a single input."""
+    results = []
+    for i in range(times):
+        got = session.run_quantized(x[i] if times > 1 else x)
+        results.append(list(got.values()) if isinstance(got, dict) else [got])
+    return results[0] if times == 1 else [np.stack(r) for r in zip(*results, strict=True)]
 
 
 def run_many(family: str, first: int, count: int) -> None:

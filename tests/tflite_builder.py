@@ -101,10 +101,29 @@ def _tensor(b: flatbuffers.Builder, index: int, spec: TensorSpec, buffer: int) -
     return int(tflite.TensorEnd(b))
 
 
-def build(tensors: list[TensorSpec], ops: list[OpSpec], inputs: list[int], outputs: list[int]) -> bytes:
-    """The bytes of a model with one subgraph."""
+def build(
+    tensors: list[TensorSpec], ops: list[OpSpec], inputs: list[int], outputs: list[int], start: tuple[int, TensorSpec, dict[str, Any]] | None = None
+) -> bytes:
+    """The bytes of a model. `start` is (handle tensor, first value, name options): a second subgraph assigns the value before the first call."""
     b = flatbuffers.Builder(1024)
     buffers = [_table(b, "Buffer", {})]
+    codes: list[int] = []
+    if start is not None:
+        handle, value, name = start
+        assign = [OpSpec("VAR_HANDLE", [], [0], "VarHandleOptions", name), OpSpec("ASSIGN_VARIABLE", [0, 1], [], "AssignVariableOptions")]
+        ops = [OpSpec("CALL_ONCE", [], [], "CallOnceOptions", {"InitSubgraphIndex": 1}), *ops]
+    graphs = [_subgraph(b, tensors, ops, inputs, outputs, buffers, codes)]
+    if start is not None:
+        graphs.append(_subgraph(b, [TensorSpec(tensors[handle].shape, "resource"), value], assign, [], [], buffers, codes))
+    fields = {"Version": 3, "OperatorCodes": _tables(b, codes), "Subgraphs": _tables(b, graphs), "Buffers": _tables(b, buffers)}
+    b.Finish(_table(b, "Model", fields), b"TFL3")
+    return bytes(b.Output())
+
+
+def _subgraph(
+    b: flatbuffers.Builder, tensors: list[TensorSpec], ops: list[OpSpec], inputs: list[int], outputs: list[int], buffers: list[int], codes: list[int]
+) -> int:
+    """One subgraph; its buffers and operator codes are appended to the model's."""
     tensor_offsets = []
     for i, spec in enumerate(tensors):
         buffer = 0
@@ -121,7 +140,7 @@ def build(tensors: list[TensorSpec], ops: list[OpSpec], inputs: list[int], outpu
             buffers.append(tflite.BufferEnd(b))
             buffer = len(buffers) - 1
         tensor_offsets.append(_tensor(b, i, spec, buffer))
-    codes, op_offsets = [], []
+    op_offsets = []
     for op in ops:
         code = getattr(tflite.BuiltinOperator, op.name)
         codes.append(_table(b, "OperatorCode", {"DeprecatedBuiltinCode": min(code, 127), "BuiltinCode": code, "Version": op.version}))
@@ -144,14 +163,7 @@ def build(tensors: list[TensorSpec], ops: list[OpSpec], inputs: list[int], outpu
         "Outputs": _ints(b, outputs),
         "Operators": _tables(b, op_offsets),
     }
-    graph = _table(b, "SubGraph", fields)
-    model = _table(
-        b,
-        "Model",
-        {"Version": 3, "OperatorCodes": _tables(b, codes), "Subgraphs": _tables(b, [graph]), "Buffers": _tables(b, buffers)},
-    )
-    b.Finish(model, b"TFL3")
-    return bytes(b.Output())
+    return _table(b, "SubGraph", fields)
 
 
 def run_litert(model: bytes, *inputs: Array, calls: int = 1) -> list[Array]:

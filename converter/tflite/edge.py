@@ -66,11 +66,10 @@ def cast(im: Importer, op: OperatorInfo) -> None:
         raise Refusal(f"it casts {source} to {target}")
     wrap = {"int8": np.int8, "uint8": np.uint8, "int16": np.int16, "int32": np.int32, "int64": np.int32}[target]
     if im.dtype(x) == "int32":
-        lo, hi = RANGES[im.dtype(y)]
         if im.dtype(y) == "int32":
             im.emit("reshape", [im.x(x)], im.output(op, shape=im.shape(x)))
             return
-        im.emit("tfl_cast", [im.x(x)], im.output(op, shape=im.shape(x)), offset=im.offset(y), lo=lo, hi=hi)
+        im.emit("tfl_cast", [im.x(x)], im.output(op, shape=im.shape(x)), offset=im.offset(y))
         return
     im.tabulate(x, y, lambda v: v.astype(wrap).astype(np.int64), im.output(op, shape=im.shape(x)))
 
