@@ -37,13 +37,13 @@ class TflSvdf(Op, kw_only=True):
     def check(self, v: View) -> None:
         for t, dtype in ((v.x(0), "int8"), (v.x(1), "int16"), (v.y(0), "int8"), (v.y(1), "int16")):
             v.dtype(t, dtype)
-        f, t = v.constant(2, "int8", v.x(2).shape), v.constant(3, "int16", v.x(3).shape)
+        f, taps = v.constant(2, "int8", v.x(2).shape), v.constant(3, "int16", v.x(3).shape)
         bias = v.constant(4, "int32", (v.y().shape[1],))
         scale_ok(v, "1", self.m1, self.s1)
         scale_ok(v, "2", self.m2, self.s2)
         reach = np.abs(f.astype(np.int64)).sum(axis=1).max() * 255
         v.need(reach < 2 ** (31 - max(self.s1, 0)), "a product with the feature weights may leave int32")
-        total = (np.abs(t.astype(np.int64)).sum(axis=1) * 32768).reshape(-1, self.rank).sum(axis=1) + np.abs(bias.astype(np.int64))
+        total = (np.abs(taps.astype(np.int64)).sum(axis=1) * 32768).reshape(-1, self.rank).sum(axis=1) + np.abs(bias.astype(np.int64))
         v.need(bool((total < 2 ** (31 - max(self.s2, 0))).all()), "a product with the time weights may leave int32")
 
     def macs(self, v: View) -> int:
@@ -59,7 +59,8 @@ class TflSvdf(Op, kw_only=True):
         filters, inputs = v.x(2).shape
         p = b.new("intq_tfl_svdf", batch=v.x().shape[0], inputs=inputs, filters=filters, memory=v.x(3).shape[1], rank=self.rank, m1=self.m1,
                   s1=self.s1, m2=self.m2, s2=self.s2, x_zero_point=v.x().zero_point, y_zero_point=v.y().zero_point,
-                  feature=b.constant(v.array(2), "int8_t *"), time=b.constant(v.array(3), "int16_t *"), bias=b.constant(v.array(4), "int32_t *"))  # fmt: skip
+                  feature=b.constant(v.array(2), "int8_t *"), time=b.constant(v.array(3), "int16_t *"),
+                  bias=b.constant(v.array(4), "int32_t *"))  # fmt: skip
         b.step(v, b.row("tfl_svdf", "s8"), p, v.x().shape[0], reads=list(v.node.inputs[:2]))
 
 
