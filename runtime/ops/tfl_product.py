@@ -52,7 +52,8 @@ class TflConv2d(Op, kw_only=True):
         v.dtype(v.y(), v.x().dtype)
         v.need(self.rounding in ROUNDINGS, f"rounding {self.rounding!r} is unknown; known: {', '.join(ROUNDINGS)}")
         channels = v.y().shape[-1]
-        v.constant(2, "int64", (channels,))
+        bias = v.constant(2, "int64", (channels,))
+        v.need(bool(((bias > -(2**60)) & (bias < 2**60)).all()), "a bias is beyond 2^60")
         multiplier, shift = v.constant(3, "int64", (channels,)), v.constant(4, "int32", (channels,))
         most = 2**53 if self.rounding == "float64" else 2**31 - 1
         v.need(bool(((multiplier >= 0) & (multiplier <= most)).all()), f"a multiplier is outside 0..{most}")
@@ -65,13 +66,10 @@ class TflConv2d(Op, kw_only=True):
         zp = v.x().zero_point
         w = v.array(1).astype(np.int64).reshape(v.y().shape[-1], -1) - v.x(1).zero_point
         positive, negative = np.maximum(w, 0).sum(axis=1), np.minimum(w, 0).sum(axis=1)
-        bias = [int(b) for b in v.array(2)]  # Python integers: a bias of a hostile file may be anything
-        ends = zip(positive.tolist(), negative.tolist(), bias, v.array(4).tolist(), strict=True)
-        limit = ROUNDINGS[self.rounding][1]
-        left = lambda s: max(s, 0) if self.rounding == "q31_double" else 0  # noqa: E731
-        rows = [(p * (most - zp) + n * (least - zp) + b, p * (least - zp) + n * (most - zp) + b, limit >> left(s)) for p, n, b, s in ends]
-        hi, lo, limits = (np.array(column, object) for column in zip(*rows, strict=True))
-        return Bounds(v.node.name, lo, hi, limits)
+        bias, shift = v.array(2), v.array(4).astype(np.int64)
+        left = np.maximum(shift, 0) if self.rounding == "q31_double" else np.zeros_like(shift)
+        lo, hi = positive * (least - zp) + negative * (most - zp) + bias, positive * (most - zp) + negative * (least - zp) + bias
+        return Bounds(v.node.name, lo, hi, np.int64(ROUNDINGS[self.rounding][1]) >> left)
 
     def macs(self, v: View) -> int:
         return v.y().size * int(np.prod(v.x(1).shape[1:], dtype=object))
