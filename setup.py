@@ -4,8 +4,12 @@ An ISA whose flags the compiler does not know is left out. Without any C compile
 or NumPy; set INTQ_NO_NATIVE=1 to ask for that.
 """
 
+import concurrent.futures
+import functools
+import hashlib
 import os
 import platform
+import re
 import shlex
 import sys
 import tempfile
@@ -24,20 +28,28 @@ COMMON = ["-std=gnu11", "-O3", "-fwrapv", "-ffp-contract=off", "-fno-strict-alia
 PLAIN = ["kernels/table.c", "runtime/run.c", "runtime/pool.c"]
 
 
+@functools.cache
+def included(path):
+    """The file and everything that it includes from this project."""
+    found = {path}
+    for name in re.findall(r'#include "([^"]+)"', path.read_text()):
+        target = next((p / name for p in (path.parent, ROOT / "kernels", ROOT / "runtime") if (p / name).exists()), None)
+        if target is not None and target not in found:
+            found |= included(target)
+    return found
+
+
 class BuildKernels(build_ext):
     def build_extension(self, ext):
         ext.depends = depends()
-        compiler = self.compiler
         extra = shlex.split(os.environ.get("INTQ_CFLAGS", ""))
         include = [str(ROOT / "kernels"), str(ROOT / "runtime")]
         macros = []
         for name, arch, flags, _ in defs.isas():
             sources = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "kernels").glob(f"*/{name}.c"))
             usable = arch in (MACHINE, "any") and self._knows(flags)
-            if usable and sources:
-                ext.extra_objects += compiler.compile(
-                    sources, self.build_temp, include_dirs=include, extra_postargs=COMMON + flags + extra, depends=ext.depends
-                )
+            if usable:
+                ext.extra_objects += self._compile(sources, include, COMMON + flags + extra)
             macros.append((f"IF_{name}(...)", "__VA_ARGS__" if usable else ""))
         ext.define_macros += macros
         ext.sources += [p for p in PLAIN if (ROOT / p).exists()]
@@ -45,6 +57,23 @@ class BuildKernels(build_ext):
         ext.extra_compile_args += COMMON + extra
         ext.extra_link_args += ["-pthread", *extra]
         super().build_extension(ext)
+
+    def _compile(self, sources, include, flags):
+        """Objects of the sources, two at a time; those newer than everything they may include are kept from the last build."""
+        folder = Path(self.build_temp) / hashlib.sha256(" ".join(flags).encode()).hexdigest()[:12]
+        jobs = []
+        objects = self.compiler.object_filenames(sources, output_dir=str(folder))
+        for source, target in zip(sources, objects, strict=True):
+            newest = max(p.stat().st_mtime for p in [ROOT / "setup.py", *included(ROOT / source)])
+            if not os.path.exists(target) or os.path.getmtime(target) <= newest:
+                jobs.append(source)
+
+        def compile_one(source):
+            self.compiler.compile([source], str(folder), include_dirs=include, extra_postargs=flags)
+
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            list(pool.map(compile_one, jobs))
+        return objects
 
     def _knows(self, flags):
         with tempfile.TemporaryDirectory() as folder:
