@@ -39,7 +39,10 @@ def load_tflite(source: str | os.PathLike[str] | bytes, numerics: str = "litert"
     data = source if isinstance(source, bytes) else read_bytes(source)
     subgraphs = read_tflite(data)
     name = "model" if isinstance(source, bytes) else Path(source).stem
-    return import_subgraphs(subgraphs, numerics, name)
+    try:
+        return import_subgraphs(subgraphs, numerics, name)
+    except Refusal as reason:  # of an input or output of the model
+        raise UnsupportedError(str(reason)) from None
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:

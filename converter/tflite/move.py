@@ -12,6 +12,7 @@ from .reader import OperatorInfo
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
+LONGEST = 2**20  # positions along one axis that a list of them may name
 
 
 def ints(im: Importer, index: int) -> list[int]:
@@ -70,7 +71,7 @@ def transpose(im: Importer, op: OperatorInfo) -> None:
 def pads_of(im: Importer, op: OperatorInfo) -> list[tuple[int, int]]:
     shape = im.shape(op.inputs[0])
     values = im.value(op.inputs[1])
-    if values.shape != (len(shape), 2) or (values < 0).any() or (values > 2**24).any():
+    if values.shape != (len(shape), 2) or (values < 0).any() or (values > LONGEST).any():
         raise Refusal(f"paddings {values.shape} of {shape}")
     return [(int(a), int(b)) for a, b in values]
 
@@ -131,6 +132,7 @@ def take_axes(im: Importer, op: OperatorInfo, indices: dict[int, Array]) -> None
 
 def mirror_pad(im: Importer, op: OperatorInfo) -> None:
     shape, pairs = im.shape(op.inputs[0]), pads_of(im, op)
+    short(shape)
     edge = 1 if op.option("Mode") == 0 else 0  # REFLECT leaves the border element out, SYMMETRIC repeats it
     if any(max(p) > d - edge for d, p in zip(shape, pairs, strict=True)):
         raise Refusal(f"paddings {pairs} of {shape}")
@@ -140,17 +142,24 @@ def mirror_pad(im: Importer, op: OperatorInfo) -> None:
 
 def tile(im: Importer, op: OperatorInfo) -> None:
     shape, times = im.shape(op.inputs[0]), ints(im, op.inputs[1])
-    if len(times) != len(shape) or min(times, default=1) < 1 or max(times, default=1) > 2**24:
+    if len(times) != len(shape) or min(times, default=1) < 1 or max(times, default=1) > LONGEST:
         raise Refusal(f"multiples {times} of {shape}")
     if int(np.prod([t * d for t, d in zip(times, shape, strict=True)], dtype=object)) != im.info(op.outputs[0]).size:
         raise Refusal(f"multiples {times} of {shape} do not make {im.info(op.outputs[0]).shape}")
+    short(im.info(op.outputs[0]).shape)
     take_axes(im, op, {a: np.tile(np.arange(d), t) for a, (d, t) in enumerate(zip(shape, times, strict=True)) if t > 1})
+
+
+def short(shape: Shape) -> None:
+    if max(shape, default=0) > LONGEST:
+        raise Refusal(f"an axis of {shape} is too long")
 
 
 def broadcast_to(im: Importer, op: OperatorInfo) -> None:
     x, target = op.inputs[0], tuple(ints(im, op.inputs[1]))
     same_type(im, x, op.outputs[0])
     shape = im.shape(x)
+    short(target)
     if target != im.info(op.outputs[0]).shape:
         raise Refusal(f"{target} is not the output's {im.info(op.outputs[0]).shape}")
     wide = (1,) * (len(target) - len(shape)) + tuple(shape)

@@ -164,8 +164,10 @@ def transpose_conv(im: Importer, op: OperatorInfo) -> None:
         raise Refusal(f"input {shape} with weights {w_shape}")
     out_shape = tuple(int(d) for d in im.value(op.inputs[0]).reshape(-1))
     stride = (op.option("StrideH"), op.option("StrideW"))
-    if len(out_shape) != 4 or min(stride) < 1:
+    if len(out_shape) != 4 or min(stride) < 1 or max(stride) > 256:
         raise Refusal(f"output {out_shape}, stride {stride}")
+    if int(np.prod([*stride, *w_shape], dtype=object)) > 2**26:
+        raise Refusal(f"stride {stride} with weights {w_shape} would make too many weights")
     values, scales, zero_point = weights(im, op, 1, w_shape[0], 0)
     oc, kh, kw, c = w_shape
     pads, counts = [], []

@@ -12,17 +12,18 @@ from .reader import OperatorInfo
 from .rescale import round_away
 
 Array = npt.NDArray[Any]
+LONGEST = 2**16  # rows or columns
 
 
 def sizes(im: Importer, op: OperatorInfo) -> tuple[tuple[int, ...], tuple[int, int], bool, bool]:
     """(input shape, output height and width, align_corners, half_pixel_centers)."""
     x = im.shape(op.inputs[0])
     wanted = im.value(op.inputs[1]).reshape(-1)
-    if len(x) != 4 or wanted.size != 2 or min(x) < 1 or (wanted < 1).any() or (wanted > 2**20).any():
+    if len(x) != 4 or wanted.size != 2 or min(x) < 1 or (wanted < 1).any() or (wanted > LONGEST).any():
         raise Refusal(f"input {x}, size {wanted.tolist()}")
     if im.info(op.inputs[0]).dtype != im.info(op.outputs[0]).dtype:
         raise Refusal("it changes the type")
-    if max(x) > 2**20:
+    if max(x) > LONGEST:
         raise Refusal(f"input {x}")
     return x, (int(wanted[0]), int(wanted[1])), bool(op.option("AlignCorners")), bool(op.option("HalfPixelCenters"))
 
