@@ -137,10 +137,14 @@ class Session:
     def invoke(self) -> None:
         """Run once on `input_buffer`s; results appear in `output_buffer`s."""
         with self._lock:
+            self._enter_state()
             self.engine.invoke()
-            if self._states:
-                for (read, _), value in zip(self._states, [w.copy() for _, w in self._states], strict=True):
-                    read[...] = value
+            self._next = [w.copy() for _, w in self._states]
+
+    def _enter_state(self) -> None:
+        """State takes its new value when the next run begins: until then an output may show the old one."""
+        for (read, _), value in zip(self._states, self._next, strict=True):
+            read[...] = value
 
     def input_buffer(self, i: int = 0) -> Array:
         """The memory that input i is read from: storage layout, file dtype, `batch` samples."""
@@ -152,8 +156,8 @@ class Session:
 
     def reset(self) -> None:
         """Set every state variable to its zero point."""
-        for (read, _), s in zip(self._states, self.model.graph.states, strict=True):
-            read[...] = self.model.graph.tensors[s.read].zero_point
+        starts = [self.model.graph.tensors[s.read].zero_point for s in self.model.graph.states]
+        self._next = [np.full_like(read, start) for (read, _), start in zip(self._states, starts, strict=True)]
 
     def profile(self, x: Inputs | None = None) -> list[NodeProfile]:
         """Run once (on x, or on what the input buffers hold) and return one row per node: kernel, ns, MACs, bytes."""
@@ -161,6 +165,7 @@ class Session:
             if x is not None:
                 for q, a in zip(self._quantizers, self._named(x), strict=True):
                     q(q.check(a)[: self.batch])
+            self._enter_state()
             return self.engine.profile()
 
     # ----- facts -----

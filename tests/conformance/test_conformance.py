@@ -1,4 +1,4 @@
-"""Generated graphs of one op give the same bytes on every backend, instruction set, thread count and batch split.
+"""Generated graphs of one op, and networks of several, give the same bytes on every backend, instruction set, thread count and batch split.
 
 200 per op by default, INTQ_CASES of them otherwise; `make conformance` runs more than 20,000 in all.
 A failure names the family and the seed: `check("conv2d", 17)` repeats it.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from typing import Any
 
 import lowbit
 import numpy as np
@@ -16,26 +17,37 @@ from generate import FAMILIES as GENERAL
 from generate import case
 from intq import Model, Session
 from intq.kernels.table import isas, lib
+from networks import network
 
 CASES = int(os.environ["INTQ_CASES"]) if os.environ.get("INTQ_CASES", "").isdigit() else 200
 FAMILIES = {**GENERAL, **lowbit.FAMILIES}
-PARTS, PER_PART = 8, 160  # more than 17 ops x 8 x 160 = 21,760
+ALL = (*FAMILIES, "network")
+PARTS, PER_PART = 8, 160  # at least 17 ops and networks of them: more than 23,000
 USABLE = [name for name, (usable, _) in isas().items() if usable]
 HAVE_NUMBA = importlib.util.find_spec("numba") is not None
 
 
+def outputs(result: Any) -> dict[str, Any]:
+    return result if isinstance(result, dict) else {"y": result}
+
+
 def check(family: str, seed: int) -> None:
-    graph, inputs = case(family, seed, GENERAL if family in GENERAL else lowbit.FAMILIES)
+    if family == "network":
+        graph, inputs = network(seed)
+    else:
+        graph, inputs = case(family, seed, GENERAL if family in GENERAL else lowbit.FAMILIES)
     model = Model.from_bytes(Model(graph).to_bytes()) if seed % 4 == 0 else Model(graph)
     x = inputs if len(inputs) > 1 else next(iter(inputs.values()))
     expected = Session(model, backend="reference", batch=3).run_quantized(x)
 
     def same(session: Session, what: str) -> None:
         got = session.run_quantized(x)
-        assert got.dtype == expected.dtype, f"{family} {seed}: {what}"
-        assert np.array_equal(got, expected), (
-            f"{family} seed {seed}, {what}, kernels {session.kernels()}: {np.count_nonzero(got != expected)} of {got.size} differ\n{model.describe()}"
-        )
+        for name, y in outputs(expected).items():
+            other = outputs(got)[name]
+            assert other.dtype == y.dtype, f"{family} {seed}: {what}"
+            assert np.array_equal(other, y), (
+                f"{family} seed {seed}, {what}, kernels {session.kernels()}: {np.count_nonzero(other != y)} of {y.size} differ\n{model.describe()}"
+            )
 
     if HAVE_NUMBA:
         same(Session(model, backend="numba", batch=2), "numba")
@@ -45,7 +57,7 @@ def check(family: str, seed: int) -> None:
             same(Session(model, backend="native", isa=isa, threads=threads, batch=batch), f"{isa}, {threads} threads, batches of {batch}")
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ALL)
 def test_generated(family: str) -> None:
     for seed in range(CASES):
         check(family, seed)
@@ -53,7 +65,7 @@ def test_generated(family: str) -> None:
 
 @pytest.mark.conformance
 @pytest.mark.parametrize("part", range(PARTS))
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ALL)
 def test_conformance(family: str, part: int) -> None:
     for seed in range(part * PER_PART, (part + 1) * PER_PART):
         check(family, 100_000 + seed)
