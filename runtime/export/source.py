@@ -18,7 +18,7 @@ from ..ops import View
 TEXT = Path(__file__).parent / "text"
 CTYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "int32": "int32_t", "int64": "int64_t"}
 ALIGN = 8
-MULTIPLIER = {"q15": "int16_t"}  # the C type of a channel's multiplier; int32_t elsewhere
+MULTIPLIER = {"q15": "int16_t", "q15_right": "int16_t"}  # the C type of a channel's multiplier; int32_t elsewhere
 
 
 class Layer(msgspec.Struct):

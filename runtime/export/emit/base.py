@@ -35,10 +35,23 @@ def rounding_of(s: Source, v: View) -> str:
     return rounding
 
 
+def faster(v: View, rounding: str, shift: Array) -> str:
+    """The variant of a rounding for what this layer's shifts and proven accumulators allow."""
+    if rounding == "q15" and (shift <= 0).all():
+        return "q15_right"
+    if rounding == "q31_single" and (shift <= -2).all():
+        return "q31_single_right"
+    if rounding == "q31_double" and (shift <= -1).all():
+        bounds = v.node.attrs.bounds(v)  # type: ignore[attr-defined]
+        if bounds is not None and max(-int(np.min(bounds.lo)), int(np.max(bounds.hi))) < 2**30:
+            return "q31_double_right"
+    return rounding
+
+
 def rounding_constant(rounding: str, shift: Array) -> Array:
     """What q15 and shift add before their shift to the right (SPEC 3.2 and 3.3), int64."""
     right = np.maximum(-shift.astype(np.int64), 0)
-    return (1 << right) >> 1 if rounding in ("q15", "shift") else np.zeros_like(right)
+    return (1 << right) >> 1 if rounding in ("q15", "q15_right", "shift") else np.zeros_like(right)
 
 
 def wrap32(a: Array) -> Array:

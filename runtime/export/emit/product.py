@@ -9,7 +9,7 @@ import numpy as np
 from ...graph import Array
 from ...ops import View
 from ..source import MULTIPLIER, Source
-from .base import clamp_fields, emitter, rounding_constant, rounding_of, wrap32
+from .base import clamp_fields, emitter, faster, rounding_constant, rounding_of, wrap32
 
 COLUMNS = 4  # gathered output pixels that conv2d holds
 
@@ -47,7 +47,7 @@ def window(v: View) -> dict[str, Any]:
 
 @emitter("dense")
 def dense(s: Source, v: View) -> None:
-    rounding = rounding_of(s, v)
+    rounding = faster(v, rounding_of(s, v), v.array(4))
     w = v.array(1)
     s.use("matmul", rounding)
     layer = s.struct(f"product_{rounding}", product(s, v, rounding, w, 0, *w.shape))
@@ -62,7 +62,7 @@ def conv2d(s: Source, v: View) -> None:
 
 def convolution(s: Source, v: View, w: Array, groups: int) -> None:
     """Weights [O,KH,KW,C/groups]. Without a window's reach it is one matrix product over the pixels."""
-    rounding = rounding_of(s, v)
+    rounding = faster(v, rounding_of(s, v), v.array(4))
     if v.y().shape[0] != 1:
         s.unsupported(v, f"op {v.node.op} with a batch")
     oc, kh, kw, _ = w.shape
@@ -88,7 +88,7 @@ def dwconv2d(s: Source, v: View) -> None:
     c = v.x().shape[3]
     if oc != c:
         return convolution(s, v, np.ascontiguousarray(w.transpose(2, 0, 1))[..., None], c)
-    rounding = rounding_of(s, v)
+    rounding = faster(v, rounding_of(s, v), v.array(4))
     if v.y().shape[0] != 1:
         s.unsupported(v, "op dwconv2d with a batch")
     s.max_taps = max(s.max_taps, kh * kw)

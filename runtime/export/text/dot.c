@@ -27,10 +27,8 @@ static inline void dot_block(const int8_t *a, const int8_t *w, int32_t k, int32_
         }
     }
     for (int r = 0; r < ROWS; r++) {
-        int32x4_t all = vpaddq_s32(vpaddq_s32(sum[r][0], sum[r][1]), vpaddq_s32(sum[r][2], sum[r][3]));
-        vst1q_s32(acc[r], all);
-        for (int c = 0; c < COLS; c++)
-            for (int32_t j = i; j < k; j++) acc[r][c] += a[r * k + j] * w[c * k + j];
+        vst1q_s32(acc[r], vpaddq_s32(vpaddq_s32(sum[r][0], sum[r][1]), vpaddq_s32(sum[r][2], sum[r][3])));
+        for (int c = 0; c < COLS && i < k; c++) acc[r][c] += dot(a + r * k + i, w + c * k + i, k - i);
     }
 }
 #elif defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)
@@ -98,19 +96,18 @@ static inline int32_t dot(const int8_t *a, const int8_t *w, int32_t k) {
 }
 static inline void dot_block(const int8_t *a, const int8_t *w, int32_t k, int32_t acc[ROWS][COLS]) {
     int32_t s00 = 0, s01 = 0, s10 = 0, s11 = 0;
-    const int8_t *a1 = a + k, *w1 = w + k;
-    const int8_t *const end = a1, *const last = end - (DOT_STEP - 1);
-    for (; a < last; a += DOT_STEP, a1 += DOT_STEP, w += DOT_STEP, w1 += DOT_STEP) {
-        DOT_LOAD(av, a);
-        DOT_LOAD(bv, a1);
-        DOT_LOAD(wv, w);
-        DOT_LOAD(vv, w1);
-        DOT(s00, av, wv);
-        DOT(s01, av, vv);
-        DOT(s10, bv, wv);
-        DOT(s11, bv, vv);
+    const int8_t *const end = a + k, *const last = end - (DOT_STEP - 1);
+    for (; a < last; a += DOT_STEP, w += DOT_STEP) {
+        DOT_LOAD(v1, w + k);
+        DOT_LOAD(a1, a + k);
+        DOT(s11, a1, v1);
+        DOT_LOAD(a0, a);
+        DOT(s01, a0, v1);
+        DOT_LOAD(v0, w);
+        DOT(s00, a0, v0);
+        DOT(s10, a1, v0);
     }
-    for (; a < end; a++, a1++, w++, w1++) s00 += *a * *w, s01 += *a * *w1, s10 += *a1 * *w, s11 += *a1 * *w1;
+    for (; a < end; a++, w++) s00 += a[0] * w[0], s01 += a[0] * w[k], s10 += a[k] * w[0], s11 += a[k] * w[k];
     acc[0][0] = s00, acc[0][1] = s01, acc[1][0] = s10, acc[1][1] = s11;
 }
 #endif
