@@ -23,23 +23,23 @@ typedef struct {
 } job;
 
 /* Rows 2i and 2i + 1. */
-INLINE void finish_pair(const job *j, const rq512 *params, int i, int contiguous) {
+INLINE void finish_pair(const job *j, const rq512 *params, int i, int left, int contiguous) {
     __m512i a[4];
     for (int v = 0; v < 4; v++) a[v] = _mm512_load_si512(j->acc + 64 * i + 16 * v);
-    const __m512i q = rq512_q15(params, a, 1, 0, RQ_PAIR);
+    const __m512i q = rq512_q15(params, a, 1, left, RQ_PAIR);
     int8_t *even = contiguous ? j->out + 2 * i * j->stride : j->rows[2 * i] + j->channel;
     int8_t *odd = contiguous ? even + j->stride : j->rows[2 * i + 1] + j->channel;
     _mm256_mask_storeu_epi8(even, j->columns, _mm512_castsi512_si256(q));
     _mm256_mask_storeu_epi8(odd, j->columns, _mm512_extracti64x4_epi64(q, 1));
 }
-INLINE void finish_until(const job *j, const rq512 *params, int *i, int end, int contiguous) {
-    for (; *i < end; ++*i) finish_pair(j, params, *i, contiguous);
+INLINE void finish_until(const job *j, const rq512 *params, int *i, int end, int left, int contiguous) {
+    for (; *i < end; ++*i) finish_pair(j, params, *i, left, contiguous);
 }
 
 /* The product of 32 rows from `a` on with a panel, while job j (if any) is finished: some pairs of rows after every other product up to
  * half of them, the rest around the stores, which wait for the last products. `single`: the product is one step of 64 deep. */
-INLINE void product(const intq_conv2d *p, const int8_t *a, const int8_t *b, int32_t *acc, const job *j, int single, int contiguous) {
-    const int64_t lda = p->lda;
+INLINE void product(const intq_conv2d *p, const int8_t *a, const int8_t *b, int32_t *acc, const job *j, int single, int left, int contiguous) {
+    const int64_t lda = p->lda, few = single ? 4 : 1, segs = single ? 1 : p->segs, k = single ? 64 : p->seg_k;
     const rq512 params = *j->q; /* in registers */
     int done = j->acc ? 0 : 16;
     __asm__ volatile("" ::: "memory"); /* gcc 12's tile loads do not say that they read memory */
@@ -47,26 +47,25 @@ INLINE void product(const intq_conv2d *p, const int8_t *a, const int8_t *b, int3
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
-    const int64_t segs = single ? 1 : p->segs, k = single ? 64 : p->seg_k;
     for (int64_t s = 0; s < segs; s++) {
         const int8_t *p0 = a + (single ? 0 : p->seg_offset[s]), *p1 = p0 + 16 * lda;
-        for (int64_t q = 0; q < k; q += 64, b += 2048) {
-            _tile_loadd(4, p0 + q, lda);
+        for (int64_t q = 0; q < k; q += 64, b += 2048, p0 += 64, p1 += 64) {
+            _tile_loadd(4, p0, lda);
             _tile_loadd(6, b, 128);
             _tile_dpbssd(0, 4, 6);
             _tile_loadd(7, b + 64, 128);
             _tile_dpbssd(1, 4, 7);
-            if (done < 8) finish_until(j, &params, &done, done + (single ? 4 : 1), contiguous);
-            _tile_loadd(5, p1 + q, lda);
+            if (done < 8) finish_until(j, &params, &done, done + few, left, contiguous);
+            _tile_loadd(5, p1, lda);
             _tile_dpbssd(2, 5, 6);
             _tile_dpbssd(3, 5, 7);
-            if (done < 8) finish_until(j, &params, &done, done + (single ? 4 : 1), contiguous);
+            if (done < 8) finish_until(j, &params, &done, done + few, left, contiguous);
         }
     }
-    finish_until(j, &params, &done, 12, contiguous);
+    finish_until(j, &params, &done, 12, left, contiguous);
     _tile_stored(0, acc, 128);
     _tile_stored(1, acc + 16, 128);
-    finish_until(j, &params, &done, 16, contiguous);
+    finish_until(j, &params, &done, 16, left, contiguous);
     _tile_stored(2, acc + TILE / 2, 128);
     _tile_stored(3, acc + TILE / 2 + 16, 128);
 }
@@ -81,8 +80,8 @@ static void row_pointers(const intq_conv2d *p, const conv_block *b, int8_t *y, i
     }
 }
 
-INLINE void mixed(const intq_conv2d *p, const conv_block *b, int64_t group, int64_t first, int64_t last, int32_t *acc, int8_t *y, int single,
-                  int contiguous) {
+INLINE void mixed(const intq_conv2d *p, const conv_block *b, int64_t group, int64_t first, int64_t last, int32_t *acc, int8_t *y,
+                  int single, int left, int contiguous) {
     int8_t **rows = (int8_t **)(acc + 2 * TILE);
     rq512 q[2];
     job j = {.q = q}; /* nothing yet */
@@ -95,21 +94,27 @@ INLINE void mixed(const intq_conv2d *p, const conv_block *b, int64_t group, int6
         for (int64_t i = 0; i < b->rows; i += 32, turn ^= 1) {
             const int64_t row = conv_min(i, b->rows - 32); /* the last tile overlaps the one before */
             int32_t *tile = acc + turn * TILE;
-            product(p, b->a + row * p->lda, c.weights, tile, &j, single, contiguous);
+            product(p, b->a + row * p->lda, c.weights, tile, &j, single, left, contiguous);
             j = (job){tile, now, rows + row, y + (b->out + row) * p->oc + c.channel, p->oc, c.channel, (__mmask32)mask64(c.n)};
         }
     }
-    for (int i = 0; i < 16 && j.acc; i++) finish_pair(&j, j.q, i, contiguous);
+    for (int i = 0; i < 16 && j.acc; i++) finish_pair(&j, j.q, i, left, contiguous);
 }
 
+#define MIXED(single, contiguous)                                        \
+    if (p->rq.any_left)                                                  \
+        mixed(p, b, group, first, last, acc, y, single, 1, contiguous);  \
+    else                                                                 \
+        mixed(p, b, group, first, last, acc, y, single, 0, contiguous);
+
 static void mixed_panels(const intq_conv2d *p, const conv_block *b, int64_t group, int64_t first, int64_t last, int32_t *acc, int8_t *y) {
-    const int64_t steps = p->segs * ((p->seg_k + 63) / 64);
-    if (p->mode == CONV_BAND)
-        mixed(p, b, group, first, last, acc, y, 0, 0);
-    else if (steps == 1)
-        mixed(p, b, group, first, last, acc, y, 1, 1);
-    else
-        mixed(p, b, group, first, last, acc, y, 0, 1);
+    if (p->mode == CONV_BAND) {
+        MIXED(0, 0)
+    } else if (p->seg_k <= 64) {
+        MIXED(1, 1)
+    } else {
+        MIXED(0, 1)
+    }
 }
 
 static void gemm(int64_t m, int64_t n, int64_t segs, int64_t k, const int8_t *a, int64_t lda, const int64_t *seg_offset, const int8_t *b,
@@ -119,7 +124,7 @@ static void gemm(int64_t m, int64_t n, int64_t segs, int64_t k, const int8_t *a,
 
 static void tile_panels(const intq_conv2d *p, const conv_block *b, int64_t group, int64_t first, int64_t last, int32_t *acc, int8_t *y) {
     const int64_t narrow = (p->oc / p->groups - 1) % p->nr < 16 && last == (p->oc / p->groups + p->nr - 1) / p->nr; /* half a panel */
-    if (p->finish == intq_finish_q15_avx512vnni && !p->rq.any_left && !p->w_zero_point && b->rows >= 32) {
+    if (p->finish == intq_finish_q15_avx512vnni && !p->w_zero_point && b->rows >= 32) {
         mixed_panels(p, b, group, first, last - narrow, acc, y);
         first = last - narrow;
     }

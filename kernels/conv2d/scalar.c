@@ -1,7 +1,7 @@
 /* conv2d: the driver without vector flags, and what every driver shares: the choice of the loop structure and the packing of weights. */
 #include "conv2d/conv2d.inc"
 
-enum { A_BYTES = 192 << 10, ACC_BYTES = 16 << 10, SMALL_WEIGHTS = 24 << 10, BIG_WEIGHTS = 1 << 20, MAX_ROWS = 480, MIN_BLOCKS = 8, COPY_BYTES_PER_CYCLE = 16, PIECE_CYCLES = 0 };
+enum { A_BYTES = 192 << 10, ACC_BYTES = 16 << 10, SMALL_WEIGHTS = 24 << 10, BIG_WEIGHTS = 1 << 20, MAX_ROWS = 480, MIN_BLOCKS = 8, COPY_BYTES_PER_CYCLE = 8, PIECE_CYCLES = 1 };
 
 static int64_t pixels_of(const intq_conv2d *p) { return (int64_t)p->n * p->oh * p->ow; }
 static int64_t panels_of(const intq_conv2d *p) { return (p->oc / p->groups + p->nr - 1) / p->nr; }

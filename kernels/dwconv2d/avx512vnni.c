@@ -100,7 +100,7 @@ INLINE void multiply(__m512i *acc, const __m512i *column, const int8_t *weights)
     for (int k = 0; k < 4; k++) acc[k] = _mm512_dpbusd_epi32(acc[k], column[k], _mm512_load_si512(weights + 64 * k));
 }
 
-#define DEPTHWISE(rounding)                                                                                                           \
+#define DEPTHWISE(rounding, fast)                                                                                                           \
     /* Output pixel x of one row from columns c0, c1, c2. */                                                                          \
     INLINE void pixel_##rounding(const block *b, const rq512 *q, const int8_t *weights, int8_t *const *to, int64_t x,                 \
                                  const __m512i *c0, const __m512i *c1, const __m512i *c2, int left, int strips, rq512_layout layout) { \
@@ -191,15 +191,15 @@ INLINE void multiply(__m512i *acc, const __m512i *column, const int8_t *weights)
     INLINE void strips_##rounding(const block *b, int64_t channel, int strips, rq512_layout layout) {                                 \
         rq512 q;                                                                                                                      \
         rq512_load_##rounding(&q, &b->p->rq, channel, b->channels, layout);                                                           \
-        if (is_rows2(b->p))                                                                                                           \
+        if (fast && is_rows2(b->p))                                                                                                   \
             for (int64_t row = b->row0; row < b->row1; row += 2 * strips)                                                             \
-                if (q.left)                                                                                                           \
+                if (q.left || fast == 1)                                                                                              \
                     rows2_##rounding(b, &q, row, 1, strips, layout);                                                                  \
                 else                                                                                                                  \
                     rows2_##rounding(b, &q, row, 0, strips, layout);                                                                  \
-        else if (is_step2(b->p))                                                                                                      \
+        else if (fast && is_step2(b->p))                                                                                              \
             for (int64_t row = b->row0; row < b->row1; row += strips)                                                                 \
-                if (q.left)                                                                                                           \
+                if (q.left || fast == 1)                                                                                              \
                     step2_##rounding(b, &q, row, 1, strips, layout);                                                                  \
                 else                                                                                                                  \
                     step2_##rounding(b, &q, row, 0, strips, layout);                                                                  \
@@ -214,10 +214,11 @@ INLINE void multiply(__m512i *acc, const __m512i *column, const int8_t *weights)
         else                                                                                                                          \
             strips_##rounding(b, channel, 4, RQ_LANES_QUAD);                                                                          \
     }
-DEPTHWISE(q15)
-DEPTHWISE(shift)
-DEPTHWISE(q31_single)
-DEPTHWISE(q31_double)
+/* Inlined code is large: rows2 and step2 twice for q15 (with and without shifts left), once for imports' usual rounding, else never. */
+DEPTHWISE(q15, 2)
+DEPTHWISE(shift, 0)
+DEPTHWISE(q31_single, 0)
+DEPTHWISE(q31_double, 1)
 
 void intq_dwconv2d_any_avx512vnni(const void *params, void *const *io, int64_t begin, int64_t end, uint8_t *scratch) {
     const intq_dwconv2d *p = params;
