@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .binary.stream import HEADROOM, is_stream, joined
 from .ir import Float, Node
 from .quantize import SOFTMAX, QParam, qparam
 
@@ -78,7 +79,11 @@ def assign(net: Float, ranges: Mapping[str, tuple[float, float]], symmetric: boo
             for name in node.outputs:
                 if name and name not in pinned:
                     sharing.join(name, node.inputs[0])
+    for node in net.nodes:
+        for name in joined(node):
+            sharing.join(node.output, name)
     _join_concats(net, ranges, sharing, pinned)
+    wide = {sharing.find(node.output) for node in net.nodes if is_stream(node)}
     spans: dict[str, tuple[float, float]] = {}
     for name, (lo, hi) in ranges.items():
         root = sharing.find(name)
@@ -92,7 +97,8 @@ def assign(net: Float, ranges: Mapping[str, tuple[float, float]], symmetric: boo
         elif root in pinned:
             result[name] = pinned[root]
         elif root in spans:
-            result[name] = qparam(*spans[root], symmetric=symmetric)
+            lo, hi = spans[root]
+            result[name] = qparam(HEADROOM * lo, HEADROOM * hi, "int16") if root in wide else qparam(lo, hi, symmetric=symmetric)
     return result
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..binary import binarize
 from ..ir import Float
 from .batchnorm import batchnorm_to_affine
 from .channelwise import channelwise_to_affine
@@ -30,6 +31,7 @@ PASSES: tuple[Pass, ...] = (
     fuse_pad,
     fuse_unary,
     fuse_clamp,
+    binarize,
 )
 
 

@@ -1,0 +1,128 @@
+"""Finds sign activations, whatever nodes a framework exports for them, and the layers with +-alpha weights behind them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..ir import Array, Float, Node
+from ..onnx.single import evaluate
+
+PROBES = np.array([-3e38, -7.25, -1.0, -0.5, -1e-3, -1e-30, 0.0, 1e-30, 1e-3, 0.5, 1.0, 7.25, 3e38], np.float32)
+CLOSE = 1e-4  # relative: weights of one channel count as +-alpha up to this (a batch norm was folded in float32)
+
+
+def is_sign(net: Float, node: Node) -> bool:
+    """Whether a node computes +1 for x > 0 and -1 for x < 0. At 0 itself it may say 1 or 0 (ONNX Sign): intq says +1."""
+    if node.op not in ("Unary", "Sign") or node.clamp is not None or len(net.activations(node)) != 1:
+        return False
+    try:
+        y = evaluate(net, node, PROBES)
+    except Exception:  # a body that onnxruntime cannot run on its own is no sign
+        return False
+    wanted = np.where(PROBES >= 0, 1.0, -1.0)
+    return y.shape == PROBES.shape and bool(np.all((y == wanted) | ((PROBES == 0) & (y == 0))))
+
+
+def alpha(weight: Array) -> Array | None:
+    """alpha[O] >= 0 where every weight of a channel is +-alpha, else None."""
+    size = np.abs(weight.astype(np.float64).reshape(len(weight), -1))
+    top = size.max(axis=1)
+    return top if bool(np.all(top[:, None] - size <= CLOSE * top[:, None])) else None
+
+
+def pad_of(net: Float, node: Node) -> tuple[float, list[int]] | None:
+    """Value (+1 or -1) and image pads of a Pad that a binary convolution can take over."""
+    if node.op != "Pad" or node.attrs.get("mode", "constant") != "constant" or len(node.inputs) < 3 or (len(node.inputs) > 3 and node.inputs[3]):
+        return None
+    if any(name not in net.constants for name in node.inputs[1:3]):
+        return None
+    value = float(net.constants[node.inputs[2]].reshape(-1)[0])
+    pads = [int(p) for p in net.constants[node.inputs[1]].reshape(-1)]
+    if value not in (1.0, -1.0) or len(pads) != 8 or min(pads) < 0 or any(pads[:2]) or any(pads[4:6]):
+        return None
+    return value, pads[2:4] + pads[6:8]
+
+
+def is_layer(net: Float, node: Node, x: str) -> bool:
+    """Whether a node is a binary product of `x`."""
+    names = [*node.inputs, ""]
+    if node.op not in ("Conv", "Linear") or names[0] != x or names[1] not in net.constants or (names[2] and names[2] not in net.constants):
+        return False
+    rank = len(net.shape(x))
+    fits = rank == 4 and node.attrs.get("group", 1) == 1 if node.op == "Conv" else rank == 2
+    return fits and alpha(net.constants[names[1]]) is not None
+
+
+def recognise(net: Float) -> bool:
+    """Rewrite in place; returns whether anything was found."""
+    found = False
+    for node in list(net.nodes):
+        if node.op in ("Unary", "Sign") and node.output not in net.outputs and is_sign(net, node):
+            found |= _rewrite(net, node)
+    if found:
+        _merge_affine(net)
+        _merge_sign(net)
+    return found
+
+
+def _rewrite(net: Float, sign: Node) -> bool:
+    """The sign and all its readers, if every one is a binary layer."""
+    uses = net.consumers()
+    plan: list[tuple[Node, Node | None]] = []
+    for reader in uses.get(sign.output, []):
+        if is_layer(net, reader, sign.output):
+            plan.append((reader, None))
+            continue
+        after = uses.get(reader.output, [])
+        if pad_of(net, reader) is None or reader.output in net.outputs or not after:
+            return False
+        for layer in after:
+            if layer.op != "Conv" or any(layer.attrs.get("pads", [])) or not is_layer(net, layer, reader.output):
+                return False
+            plan.append((layer, reader))
+    if not plan:
+        return False
+    for layer, pad in plan:
+        given = pad_of(net, pad) if pad is not None else None
+        layer.attrs["pad_value"], pads = given or (0, layer.attrs.get("pads", []))
+        if len(layer.inputs) < 3 or not layer.inputs[2]:
+            layer.inputs = [*layer.inputs[:2], net.constant(f"{layer.name}/bias", np.zeros(len(net.constants[layer.inputs[1]]), np.float32))]
+        layer.inputs[0] = sign.output
+        if layer.op == "Conv":
+            layer.attrs["pads"] = list(pads)
+            layer.attrs.setdefault("dilations", [1, 1])
+            layer.attrs.setdefault("strides", [1, 1])
+        layer.op = "Binary" + layer.op
+    rank = len(net.shape(sign.output))
+    sign.op, sign.inputs, sign.attrs, sign.body = "BinarySign", net.activations(sign), {"axis": 1 if rank > 2 else rank - 1}, []
+    net.remove_dead()
+    return True
+
+
+def _merge_affine(net: Float) -> None:
+    """A batch norm right before a sign is part of its threshold."""
+    for node in list(net.nodes):
+        if node.op != "BinarySign" or len(node.inputs) > 1:
+            continue
+        before = net.producers().get(node.inputs[0])
+        if before is not None and before.op == "Affine" and before.attrs["axis"] == node.attrs["axis"] and _keeps_sign(before):
+            node.inputs = list(before.inputs)
+    net.remove_dead()
+
+
+def _merge_sign(net: Float) -> None:
+    """A binary layer that only a sign reads gives bits."""
+    for node in list(net.nodes):
+        if node.op != "BinarySign" or len(node.inputs) > 1:
+            continue
+        before = net.producers().get(node.inputs[0])
+        if before is None or before.op not in ("BinaryConv", "BinaryLinear") or before.attrs.get("sign") or not _keeps_sign(before):
+            continue
+        if net.single_use(before.output, net.consumers()):
+            before.attrs["sign"], before.outputs, before.clamp = True, node.outputs, None
+            net.nodes.remove(node)
+
+
+def _keeps_sign(node: Node) -> bool:
+    """Whether the fused activation leaves the sign as it is (hard tanh does)."""
+    return node.clamp is None or node.clamp[0] < 0 <= node.clamp[1]
