@@ -1,4 +1,4 @@
-needs: common
+needs: clamp
 typedef struct {
     int32_t m1, m2, shift; /* a * m1 + b * m2, to the right by shift */
     int32_t offset;        /* of the sum: the inputs' zero points and the rounding */

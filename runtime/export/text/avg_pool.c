@@ -1,4 +1,4 @@
-needs: common requant_@rounding@ window_sum
+needs: clamp requant_@rounding@ window_sum
 typedef struct {
     pool_shape shape;
     const int32_t *divisors, *bias, *multiplier; /* one entry per element count that windows have; bias: the rounding */

@@ -1,3 +1,4 @@
+needs: dsp
 /* Dot products of int8: dot() of one row with one column of weights, dot_block() of ROWS rows with COLS columns, each k long. */
 #if defined(__ARM_NEON) && defined(__ARM_FEATURE_DOTPROD)
 #include <arm_neon.h>
@@ -58,20 +59,7 @@ static inline void dot_block(const int8_t *a, const int8_t *w, int32_t k, int32_
 }
 #else
 enum { ROWS = 2, COLS = 2 };
-#if defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_SIMD32)
-#include <arm_acle.h>
-/* Four bytes are two pairs of 16 bits: bytes 0 and 2, bytes 1 and 3. */
-static inline int32_t word(const int8_t *p) {
-    int32_t v;
-    memcpy(&v, p, 4);
-    return v;
-}
-static inline int16x2_t even(int32_t v) { return __sxtb16((int8x4_t)v); }
-static inline int16x2_t odd(int32_t v) {
-    int16x2_t pair;
-    __asm__("sxtb16 %0, %1, ror #8" : "=r"(pair) : "r"(v));
-    return pair;
-}
+#if defined(DSP)
 #define DOT_STEP 4
 #define DOT(sum, a, w) (sum) = __smlad(a##_odd, w##_odd, __smlad(a##_even, w##_even, sum))
 #define DOT_LOAD(name, p) \

@@ -1,4 +1,4 @@
-needs: common pool
+needs: clamp pool
 static void max_pool(const pool_shape *p, const int8_t *x, int8_t *y, int32_t lo, int32_t hi) {
     for (int32_t oy = 0; oy < p->oh; oy++)
         for (int32_t ox = 0; ox < p->ow; ox++) {

@@ -1,4 +1,4 @@
-needs: common requant_@rounding@
+needs: clamp requant_@rounding@
 typedef struct {
     int32_t outer, reduce, inner; /* x[outer][reduce][inner] to y[outer][inner] */
     int32_t bias;                 /* the input's zero points and the rounding */

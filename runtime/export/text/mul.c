@@ -1,4 +1,4 @@
-needs: common requant_@rounding@
+needs: clamp requant_@rounding@
 typedef struct {
     int32_t a_zero_point, b_zero_point, rounding; /* rounding: added to each product */
     int32_t multiplier, shift, zero_point, lo, hi;

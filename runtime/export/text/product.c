@@ -1,4 +1,4 @@
-needs: common requant_@rounding@
+needs: clamp wrapping_add requant_@rounding@
 /* Weights, and how their sums become outputs; one entry per output channel. The bias holds the input's zero point and rounding. */
 typedef struct {
     const int8_t *weights;

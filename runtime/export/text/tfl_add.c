@@ -1,4 +1,4 @@
-needs: scale31
+needs: clamp shift_left scale31
 typedef struct {
     int32_t a_zero_point, b_zero_point, left; /* (value - zero point) << left, then scaled by m1, s1 or m2, s2 */
     int32_t m1, s1, m2, s2, sign;             /* sign: -1 subtracts */

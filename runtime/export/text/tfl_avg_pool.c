@@ -1,4 +1,4 @@
-needs: common window_sum
+needs: clamp window_sum
 typedef struct {
     pool_shape shape;
     int32_t offset, lo, hi; /* offset: added to every element before the mean is rounded */

@@ -1,4 +1,4 @@
-needs: fixed largest
+needs: clamp high_mul rounding_shift largest
 static inline int32_t saturating_shift_left(int32_t v, int32_t by) {
     const int64_t wide = (int64_t)v * (1 << by);
     return wide > INT32_MAX ? INT32_MAX : wide < INT32_MIN ? INT32_MIN : (int32_t)wide;
