@@ -27,12 +27,12 @@ def build(
     opset: int = 17,
     **constants: npt.ArrayLike,
 ) -> onnx.ModelProto:
-    """float32 inputs (a string is a free dimension); the shapes of the outputs are inferred."""
+    """float32 inputs (a string is a free dimension); types and shapes of the outputs are inferred."""
     graph = h.make_graph(
         list(nodes),
         "g",
         [h.make_tensor_value_info(name, 1, list(shape)) for name, shape in inputs.items()],
-        [h.make_tensor_value_info(name, 1, None) for name in outputs],
+        [onnx.ValueInfoProto(name=name) for name in outputs],
         [onnx.numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()],
     )
     return onnx.shape_inference.infer_shapes(h.make_model(graph, opset_imports=[h.make_opsetid("", opset)], ir_version=8))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..ir import Node
+from ..quantize import QParam
 from .context import Context, Refused, lowers
 
 
@@ -133,4 +134,23 @@ def maximum(ctx: Context, node: Node) -> None:
     ctx.emit("max_pool", [tensor], result, kernel=(count, 1), stride=(count, 1), pads=(0, 0, 0, 0), **ctx.limits(node))
     kept = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
     ctx.place(node.output, result, order, kept)
+    ctx.result(node.output, ctx.view(node.output).reshape(ctx.shape(node.output)))
+
+
+@lowers("ArgMax", "ArgMin")
+def arg(ctx: Context, node: Node) -> None:
+    """The first position of the extremum along one axis, int32; a graph output, since nothing computes with positions."""
+    source = node.inputs[0]
+    shape = ctx.shape(source)
+    axis = node.attrs.get("axis", 0) % len(shape)
+    if axis == 0 or node.attrs.get("select_last_index"):
+        raise Refused("it looks along the batch, or for the last of equal elements", "use another axis and select_last_index=0")
+    order = ctx.common_order([source], source)
+    where = order.index(axis)
+    tensor = ctx.stored(source, order)
+    kept = [a for a in order if a != axis]
+    result = ctx.like(node.output, QParam(1.0, 0, "int32"), tuple(shape[a] for a in kept))
+    ctx.emit("tfl_arg", [tensor], result, axis=where, kind="max" if node.op == "ArgMax" else "min")
+    wide = tuple(1 if a == axis else size for a, size in enumerate(shape))
+    ctx.place(node.output, result, order, wide)
     ctx.result(node.output, ctx.view(node.output).reshape(ctx.shape(node.output)))
