@@ -22,6 +22,7 @@ FOLDED = {
     "QuantizeLinear": "already quantized models: scales and zero points are kept",
     "DequantizeLinear": "already quantized models: scales and zero points are kept",
 }
+INSIDE = ("And", "Cast", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Mod", "Not", "Or", "Where", "Xor")
 COMPOSITES = {"Linear", "Affine", "Unary", "Requantize"}
 
 
@@ -37,6 +38,8 @@ def onnx_operators() -> dict[str, str]:
         also = "of numbers: a table; of tensors: " if op in ELEMENTWISE else ""
         found[op] = f"{also}{_summary(rule, 'written with other operators')}"
     found.update({op: _summary(function, "int8") for op, function in LOWERINGS.items() if op not in COMPOSITES})
+    for op in INSIDE:
+        found[op] = "only within an expression of one tensor and numbers"
     found.update(FOLDED)
     found.update({op: f"already quantized models: as {float_op}" for op, (float_op, _, _) in SIMPLE.items()})
     found["QLinearConcat"] = "already quantized models: as Concat"

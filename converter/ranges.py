@@ -14,7 +14,7 @@ from .quantize import SOFTMAX, QParam, qparam
 
 _NAMES = """
 MaxPool GlobalMaxPool ReduceMax ReduceMin Reshape Flatten Squeeze Unsqueeze Transpose Slice Split Gather Tile Expand Pad
-DepthToSpace SpaceToDepth Resize Upsample Identity
+DepthToSpace SpaceToDepth Resize Identity
 """
 MOVES = frozenset(_NAMES.split())
 NARROWER = 2.0  # an input of a Concat keeps its own scale where the shared one would be this many times wider and others read it too
@@ -39,7 +39,7 @@ class Sharing:
 
 def moved(net: Float, node: Node) -> bool:
     """Whether the outputs of a node hold nothing but elements of its first input."""
-    if node.op in ("Resize", "Upsample"):
+    if node.op == "Resize":
         return bool(node.attrs.get("mode", "nearest") == "nearest")
     return node.op in MOVES and not (node.op == "Pad" and node.attrs.get("mode", "constant") == "constant" and _pad_value(net, node) != 0)
 

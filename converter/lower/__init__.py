@@ -59,7 +59,7 @@ def _lower_node(ctx: Context, node: Node) -> None:
         if name in ctx.net.values and not ctx.net.values[name].dtype.startswith("float"):
             raise Refused(f"its input {name!r} has dtype {ctx.net.values[name].dtype}", "only float tensors become int8")
     for name in node.outputs:
-        if name in ctx.net.values and ctx.net.values[name].shape[:1] != (1,):
+        if name in ctx.net.values and ctx.net.values[name].shape[:1] != (1,) and not ctx.net.whole:
             raise Refused(f"its output has shape {ctx.net.values[name].shape} for one sample", "keep the batch in axis 0")
     LOWERINGS[node.op](ctx, node)
 
@@ -82,12 +82,12 @@ def _output(ctx: Context, name: str) -> None:
         raise UnsupportedError(f"the output {name!r} is constant; remove it from the source model")
     view = ctx.view(name)
     shape = view.shape
-    order = _stored_order(view)
+    order = _stored_order(view, ctx.net.whole)
     stored = ctx.arrange(view, order or ctx.natural(name))
     ctx.graph.outputs.append(Port(name=name, tensor=stored, shape=shape, perm=order or ctx.natural(name)))
 
 
-def _stored_order(view: View) -> tuple[int, ...] | None:
+def _stored_order(view: View, whole_net: bool) -> tuple[int, ...] | None:
     """The order in which a value's axes lie, if whole axes do."""
     found = views.groups(view)
     if found is None:
@@ -99,4 +99,4 @@ def _stored_order(view: View) -> tuple[int, ...] | None:
         return None
     singles = [axis for axis in place if not place[axis]]
     ordered = sorted(whole, key=lambda axis: place[axis][0])
-    return (0, *(axis for axis in singles if axis), *ordered) if 0 in singles else None
+    return (*singles, *ordered) if 0 in singles or (whole_net and view.shape) else None

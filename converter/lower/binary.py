@@ -39,7 +39,7 @@ def _operand(ctx: Context, node: Node, name: str, order: tuple[int, ...], rank: 
     if not ctx.is_constant(name):
         return ctx.arrange(ctx.view(name).reshape(wide), order, stored), ctx.param(name)
     array = ctx.net.constants[name].astype(np.float64)
-    if wide[0] != 1:
+    if wide[0] != 1 and not ctx.net.whole:
         raise Refused(f"the constant {name!r} varies along the batch", "keep the batch in axis 0")
     param = qparam(float(array.min()), float(array.max())) if array.size else QParam(1.0, 0)
     q = param.quantize(array.reshape(wide).transpose(order))

@@ -120,8 +120,9 @@ def conv(ctx: Context, node: Node) -> None:
     weight = ctx.weight(node)
     w = window(ctx, node, weight.q)
     channels = ctx.shape(x)[1] * (int(np.prod(ctx.shape(x)[2:])) // int(np.prod(w.image)))
-    tensor = ctx.stored(x, w.order, (1, *w.image, channels))
-    result = ctx.produce(node.output, (1, *w.target, len(w.q)))
+    batch = ctx.shape(x)[0]
+    tensor = ctx.stored(x, w.order, (batch, *w.image, channels))
+    result = ctx.produce(node.output, (batch, *w.target, len(w.q)))
     fields: dict[str, Any] = {"stride": tuple(w.stride), "dilation": tuple(w.dilation), "pads": (*w.begin, *w.end), **ctx.limits(node)}
     if w.groups == channels and w.groups > 1:
         names, rounding = layer_constants(ctx, node, weight, w.q[:, 0].transpose(1, 2, 0))

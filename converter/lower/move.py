@@ -16,7 +16,7 @@ def concat(ctx: Context, node: Node) -> None:
     """Inputs at another scale than the output's are rescaled by a table."""
     out = ctx.shape(node.output)
     axis = node.attrs["axis"] % len(out)
-    if axis == 0:
+    if axis == 0 and not ctx.net.whole:
         raise Refused("it joins batches", "concatenate along another axis")
     order, y = ctx.common_order(node.inputs, node.output), ctx.param(node.output)
     tensors = []
@@ -36,7 +36,7 @@ def take(ctx: Context, node: Node, source: str, result: str, picks: dict[int, Ar
     shape = list(ctx.shape(source))
     order = ctx.common_order([source], source)
     tensor = ctx.rescaled(ctx.stored(source, order), ctx.param(result))
-    if 0 in picks and not np.array_equal(picks[0], np.arange(shape[0])):
+    if 0 in picks and not ctx.net.whole and not np.array_equal(picks[0], np.arange(shape[0])):
         raise Refused("it selects within the batch", "keep the batch in axis 0")
     picks = {axis: index for axis, index in picks.items() if not np.array_equal(index, np.arange(shape[axis]))}
     regular = {axis: step for axis, index in picks.items() if (step := _step(index)) is not None}
@@ -106,7 +106,7 @@ def gather(ctx: Context, node: Node) -> None:
 @lowers("Tile")
 def tile(ctx: Context, node: Node) -> None:
     shape, repeats = ctx.shape(node.inputs[0]), ctx.ints(node, 1, "repeats")
-    if repeats[0] != 1:
+    if repeats[0] != 1 and not ctx.net.whole:
         raise Refused("it repeats the batch", "keep the batch in axis 0")
     take(ctx, node, node.inputs[0], node.output, {a: np.tile(np.arange(shape[a]), r) for a, r in enumerate(repeats) if r != 1})
 
@@ -141,7 +141,7 @@ def pad(ctx: Context, node: Node) -> None:
     value = 0.0
     if len(node.inputs) > 2 and node.inputs[2]:
         value = float(ctx.constant(node.inputs[2], "the value").reshape(-1)[0])
-    if before[0] or after[0]:
+    if (before[0] or after[0]) and not ctx.net.whole:
         raise Refused("it pads the batch", "keep the batch in axis 0")
     y, order = ctx.param(node.output), ctx.common_order([node.inputs[0]], node.inputs[0])
     tensor = ctx.rescaled(ctx.stored(node.inputs[0], order), y)
@@ -156,17 +156,17 @@ def _positions(size: int, before: int, after: int, mode: str) -> Array:
     return np.asarray(index[max(-before, 0) : len(index) - max(-after, 0)])
 
 
-@lowers("Resize", "Upsample")
+@lowers("Resize")
 def resize(ctx: Context, node: Node) -> None:
     """Nearest: which row and column each output reads is asked of the operator itself, fed with numbered rows."""
     mode = node.attrs.get("mode", "nearest")
     if mode != "nearest":
         raise Refused(f"its mode is {mode}", "use mode='nearest', or linear with whole factors")
     shape, out = ctx.shape(node.inputs[0]), ctx.shape(node.output)
-    if len(shape) != len(out) or len(shape) > 5 or shape[0] != out[0]:
+    if len(shape) != len(out) or len(shape) > 5 or (shape[0] != out[0] and not ctx.net.whole):
         raise Refused("it resizes the batch", "keep the batch in axis 0")
     picks = {}
-    for axis in range(1, len(shape)):
+    for axis in range(len(shape)):
         if out[axis] != shape[axis]:
             ramp = np.arange(shape[axis], dtype=np.float32).reshape([-1 if a == axis else 1 for a in range(len(shape))])
             picks[axis] = evaluate(ctx.net, node, np.broadcast_to(ramp, shape))

@@ -35,8 +35,8 @@ def geometry(ctx: Context, node: Node) -> tuple[tuple[int, int], tuple[int, int]
         (kernel[0], kernel[1]),
         (stride[0], stride[1]),
         (begin[0], begin[1], end[0], end[1]),
-        (1, *image, shape[1]),
-        (1, *target, out[1]),
+        (shape[0], *image, shape[1]),
+        (shape[0], *target, out[1]),
     )
 
 
@@ -98,7 +98,7 @@ def reduced_axes(ctx: Context, node: Node) -> list[int]:
     axes = sorted(axis % rank for axis in ctx.ints(node, 1, "axes", []))
     if not axes and not node.attrs.get("noop_with_empty_axes"):
         axes = list(range(rank))
-    if 0 in axes:
+    if 0 in axes and not ctx.net.whole:
         raise Refused("it reduces the batch", "reduce the other axes only")
     return axes
 
@@ -106,17 +106,23 @@ def reduced_axes(ctx: Context, node: Node) -> list[int]:
 @lowers("GlobalAveragePool", "ReduceMean", "ReduceSum")
 def mean(ctx: Context, node: Node) -> None:
     source, axes = node.inputs[0], reduced_axes(ctx, node)
+    if not axes:
+        ctx.result(node.output, ctx.view_for(source, node.output))
+        return
     shape = ctx.shape(source)
     kept = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
     order = ctx.natural(source)
+    where = sorted(order.index(axis) for axis in axes)
+    if where != list(range(where[0], where[0] + len(where))):  # the kernel reduces neighbours
+        order = (*(axis for axis in range(len(shape)) if axis not in axes), *axes)
+        where = [order.index(axis) for axis in axes]
     tensor = ctx.stored(source, order)
     count = math.prod(shape[axis] for axis in axes)
     x, y = ctx.param(source), ctx.param(node.output)
     scale = x.scale / y.scale / (1 if node.op == "ReduceSum" else count)
     multiplier, shift, rounding = ctx.requantizer(node.name, np.array([scale]), np.array([255.0 * count]))
     result = ctx.produce(node.output, tuple(kept[axis] for axis in order))
-    where = tuple(sorted(order.index(axis) for axis in axes))
-    ctx.emit("mean", [tensor, multiplier, shift], result, axes=where, rounding=rounding, **ctx.limits(node))
+    ctx.emit("mean", [tensor, multiplier, shift], result, axes=tuple(where), rounding=rounding, **ctx.limits(node))
     ctx.place(node.output, result, order, kept)
     ctx.result(node.output, ctx.view(node.output).reshape(ctx.shape(node.output)))
 
@@ -126,9 +132,10 @@ def maximum(ctx: Context, node: Node) -> None:
     """Maximum over whole axes: one window over them, side by side at the end of the image."""
     source, axes = node.inputs[0], reduced_axes(ctx, node)
     shape = ctx.shape(source)
-    rest = [axis for axis in range(1, len(shape)) if axis not in axes]
+    first = [] if ctx.net.whole else [0]
+    rest = [axis for axis in range(len(first), len(shape)) if axis not in axes]
     count, others = math.prod(shape[axis] for axis in axes), math.prod(shape[axis] for axis in rest)
-    order = (0, *axes, *rest)
+    order = (*first, *axes, *rest)
     tensor = ctx.rescaled(ctx.stored(source, order, (1, count, 1, others)), ctx.param(node.output))
     result = ctx.produce(node.output, (1, 1, 1, others))
     ctx.emit("max_pool", [tensor], result, kernel=(count, 1), stride=(count, 1), pads=(0, 0, 0, 0), **ctx.limits(node))
@@ -143,7 +150,7 @@ def arg(ctx: Context, node: Node) -> None:
     source = node.inputs[0]
     shape = ctx.shape(source)
     axis = node.attrs.get("axis", 0) % len(shape)
-    if axis == 0 or node.attrs.get("select_last_index"):
+    if (axis == 0 and not ctx.net.whole) or node.attrs.get("select_last_index"):
         raise Refused("it looks along the batch, or for the last of equal elements", "use another axis and select_last_index=0")
     order = ctx.common_order([source], source)
     where = order.index(axis)

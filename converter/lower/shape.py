@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from ..ir import Node
+from ..passes.tidy import training
 from . import view as views
 from .context import Context, Refused, lowers
 
 
-@lowers("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Requantize")
+@lowers("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Requantize")
 def reshape(ctx: Context, node: Node) -> None:
     ctx.result(node.output, ctx.view_for(node.inputs[0], node.output).reshape(ctx.shape(node.output)))
+
+
+@lowers("Dropout")
+def dropout(ctx: Context, node: Node) -> None:
+    """Nothing at inference."""
+    if training(ctx.net, node):
+        raise Refused("it drops elements, or its mask is used", "export the model in inference mode")
+    reshape(ctx, node)
 
 
 @lowers("Transpose")
@@ -19,7 +28,7 @@ def transpose(ctx: Context, node: Node) -> None:
 
 
 def permute(ctx: Context, node: Node, perm: tuple[int, ...]) -> None:
-    if perm[0] != 0:
+    if perm[0] != 0 and not ctx.net.whole:
         raise Refused(f"it moves axis 0 (the batch): perm {list(perm)}", "keep the batch in axis 0")
     view = ctx.view_for(node.inputs[0], node.output)
     turned = views.transpose(view, perm)
@@ -44,10 +53,10 @@ def depth_to_space(ctx: Context, node: Node) -> None:
 
 @lowers("SpaceToDepth")
 def space_to_depth(ctx: Context, node: Node) -> None:
-    """ONNX: [N, C, H/b, b, W/b, b] -> [N, b, b, C, H/b, W/b] -> [N, C*b^2, H/b, W/b]."""
+    """ONNX: [N, C, H/b, b, W/b, b] -> [N, b, b, C, H/b, W/b] (DCR; CRD has C first) -> [N, C*b^2, H/b, W/b]."""
     n, c, h, w = ctx.shape(node.inputs[0])
     b = node.attrs["blocksize"]
     view = ctx.untangled(ctx.view_for(node.inputs[0], node.output).reshape((n, c, h // b, b, w // b, b)))
-    turned = views.transpose(view, (0, 3, 5, 1, 2, 4))
+    turned = views.transpose(view, (0, 3, 5, 1, 2, 4) if node.attrs.get("mode", "DCR") == "DCR" else (0, 1, 3, 5, 2, 4))
     assert turned is not None
     ctx.result(node.output, turned.reshape(ctx.shape(node.output)))

@@ -7,7 +7,7 @@ import numpy as np
 from ..ir import Array, Node
 from ..onnx.single import evaluate
 from ..quantize import SOFTMAX
-from .context import Context, lowers
+from .context import Context, Refused, lowers
 
 
 @lowers("Unary")
@@ -35,6 +35,8 @@ def softmax(ctx: Context, node: Node) -> None:
     shape = ctx.shape(source)
     axis = node.attrs.get("axis", -1) % len(shape)
     order = (*(a for a in range(len(shape)) if a != axis), axis)
+    if axis == 0 and not ctx.net.whole:
+        raise Refused("it normalizes over the batch", "keep the batch in axis 0")
     tensor = ctx.stored(source, order)
     table = ctx.put(f"{node.name}/table", exponentials(ctx.param(source).scale))
     y = ctx.param(node.output)

@@ -21,7 +21,7 @@ def linear(net: Float, node: Node, output: str, constants: dict[str, Array]) -> 
     x, weight, bias = node.inputs
     if len(net.shape(x)) == 2:
         return [Node(node.name, "Gemm", [x, weight, bias], [output], {"transB": 1})]
-    transposed, product = f"{node.output}/weight", f"{node.output}/product"
+    transposed, product = f"{node.output}#weight", f"{node.output}#product"
     constants[transposed] = np.ascontiguousarray(net.constants[weight].T)
     return [Node(node.name, "MatMul", [x, transposed], [product]), Node(f"{node.name}/bias", "Add", [product, bias], [output])]
 
@@ -30,10 +30,10 @@ def affine(net: Float, node: Node, output: str, constants: dict[str, Array]) -> 
     x, scale, shift = node.inputs
     shape = np.ones(len(net.shape(x)), int)
     shape[node.attrs["axis"]] = -1
-    names = [f"{node.output}/scale", f"{node.output}/shift"]
+    names = [f"{node.output}#scale", f"{node.output}#shift"]
     for name, source in zip(names, (scale, shift), strict=True):
         constants[name] = net.constants[source].reshape(shape)
-    product = f"{node.output}/product"
+    product = f"{node.output}#product"
     return [Node(node.name, "Mul", [x, names[0]], [product]), Node(f"{node.name}/shift", "Add", [product, names[1]], [output])]
 
 

@@ -25,11 +25,10 @@ def to_onnx(net: Float, outputs: Iterable[str] | None = None) -> onnx.ModelProto
         _emit(net, node, nodes, constants)
     used = {name for node in nodes for name in node.input} | set(wanted)
     constants.update({name: array for name, array in net.constants.items() if name in used})
-    batch: tuple[str | int, ...] = ("N",) if net.free_batch else (1,)
     inputs = []
     for name in net.inputs:
         value = net.values[name]
-        shape = batch + value.shape[1:] if value.shape else ()
+        shape = ("N", *value.shape[1:]) if net.free_batch else value.shape
         inputs.append(helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(value.dtype)), shape))
     results = []
     for name in wanted:

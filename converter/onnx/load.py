@@ -16,7 +16,7 @@ OLDEST, TARGET = 11, 17
 
 
 def load(model: str | Path | onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]] | None = None) -> onnx.ModelProto:
-    """Returns a copy of the model with batch 1 and every other dimension known.
+    """Returns a copy of the model with a free batch set to 1 and every other dimension known.
 
     `shapes` gives the shape of an input array by input name (axis 0 is ignored), for models whose other dimensions are free.
     Raises `InputError` for a file that is no ONNX model or a dimension that stays unknown, `UnsupportedError` for old opsets.
@@ -61,7 +61,7 @@ def upgrade(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def fix_shapes(proto: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Set axis 0 of every real input to 1 and its other dimensions to numbers, and forget the shapes inferred for other batches."""
+    """Set axis 0 of every real input to 1 where it is free and its other dimensions to numbers, and forget the shapes inferred for other batches."""
     weights = {tensor.name for tensor in proto.graph.initializer}
     for entry in proto.graph.input:
         if entry.name in weights:
@@ -72,7 +72,7 @@ def fix_shapes(proto: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) ->
             raise InputError(f"input {entry.name!r} has {len(dims)} axes, the array given has shape {tuple(given)}")
         for axis, dim in enumerate(dims):
             if axis == 0:
-                dim.dim_value = 1
+                dim.dim_value = max(dim.dim_value, 1)
             elif given is not None:
                 if dim.HasField("dim_value") and dim.dim_value != given[axis]:
                     raise InputError(f"input {entry.name!r}: axis {axis} is {dim.dim_value} in the model and {given[axis]} in the data")

@@ -41,8 +41,9 @@ def read(proto: onnx.ModelProto, batch_is_free: bool = True, aliases: dict[str, 
     for name in net.inputs:
         net.values.setdefault(name, Value((1,)))
     net.check("import")
-    net.free_batch = batch_is_free
-    if batch_is_free:
+    net.whole = any(net.shape(name)[:1] != (1,) for name in net.inputs)
+    net.free_batch = batch_is_free and not net.whole
+    if net.free_batch:
         free_batch(net)
     import_qdq(net, {} if aliases is None else aliases)
     return net

@@ -9,7 +9,7 @@ from ..ir import Float
 
 def batchnorm_to_affine(net: Float) -> None:
     for node in net.nodes:
-        if node.op != "BatchNormalization" or any(name not in net.constants for name in node.inputs[1:]):
+        if node.op != "BatchNormalization" or node.attrs.get("training_mode") or any(name not in net.constants for name in node.inputs[1:]):
             continue
         gamma, beta, mean, var = (net.constants[name].astype(np.float64) for name in node.inputs[1:5])
         scale = gamma / np.sqrt(var + node.attrs.get("epsilon", 1e-5))

@@ -40,7 +40,7 @@ class Builder:
         return self.net.shape(self.x)
 
     def constant(self, label: str, value: Array | float | list[int]) -> str:
-        array = np.asarray(value)
+        array = np.asarray(value, np.int64) if isinstance(value, list) else np.asarray(value)
         return self.net.constant(f"{self.node.name}/{label}", array.astype(np.float32) if array.dtype.kind == "f" else array)
 
     def add(self, op: str, inputs: list[str], shape: tuple[int, ...] | None = None, **attrs: object) -> str:
@@ -80,8 +80,9 @@ def decompose(net: Float) -> None:
 def many(b: Builder) -> bool:
     """Pairs in turn; max(a, b) = b + relu(a - b), min(a, b) = a - relu(a - b)."""
     names = b.node.inputs
-    if len(names) < 2 or (b.node.op != "Sum" and sum(b.computed(name) for name in names) < 2):
-        return False
+    numbers = all(name not in b.net.constants or b.net.constants[name].size == 1 for name in names)
+    if len(names) < 2 or (b.node.op != "Sum" and numbers and sum(b.computed(name) for name in names) < 2):
+        return False  # one tensor and numbers: a table
     total = names[0]
     for other in names[1:]:
         shape = tuple(np.broadcast_shapes(b.net.shape(total), b.net.shape(other)))
@@ -95,7 +96,13 @@ def many(b: Builder) -> bool:
 
 @rule("Div")
 def divide(b: Builder) -> bool:
-    """a / b = a * (1 / b), the reciprocal by a table."""
+    """a / b = a * (1 / b), the reciprocal by a table; a constant is inverted here."""
+    divisor = b.net.constants.get(b.node.inputs[1])
+    if divisor is not None:
+        axes = sum(size != 1 for size in divisor.shape)
+        if (axes < 2 and not b.net.whole) or divisor.size == 1 or not np.all(divisor) or divisor.dtype.kind != "f":
+            return False  # a number, or one number per channel
+        return b.done(b.add("Mul", [b.node.inputs[0], b.constant("inverse", 1 / divisor)]))
     if not b.computed(*b.node.inputs):
         return False
     inverse = b.add("Reciprocal", [b.node.inputs[1]], b.net.shape(b.node.inputs[1]))
@@ -136,9 +143,11 @@ def reduce_min(b: Builder) -> bool:
 
 @rule("ReduceL2", "ReduceSumSquare", "ReduceL1")
 def reduce_norm(b: Builder) -> bool:
-    axes = b.ints(1, "axes", list(range(len(b.shape))))
-    if axes is None:
+    every = list(range(len(b.shape)))
+    axes = b.ints(1, "axes", every)
+    if axes is None or (not axes and b.node.attrs.get("noop_with_empty_axes")):
         return False
+    axes = axes or every
     inner = b.add("Abs", [b.x], b.shape) if b.node.op == "ReduceL1" else b.add("Mul", [b.x, b.x], b.shape)
     total = b.add("ReduceSum", [inner, b.constant("axes", axes)], keepdims=b.node.attrs.get("keepdims", 1))
     return b.done(b.add("Sqrt", [total]) if b.node.op == "ReduceL2" else total)
@@ -153,7 +162,59 @@ def lp_normalization(b: Builder) -> bool:
     inner = b.add("Mul", [b.x, b.x]) if square else b.add("Abs", [b.x])
     total = b.add("ReduceSum", [inner, b.constant("axes", [axis])], kept, keepdims=1)
     norm = b.add("Sqrt", [total], kept) if square else total
-    return b.done(b.add("Mul", [b.x, b.add("Reciprocal", [norm], kept)]))
+    safe = b.add("Max", [norm, b.constant("tiny", 1e-12)], kept)  # a vector of zeros stays one
+    return b.done(b.add("Mul", [b.x, b.add("Div", [b.add("Sign", [norm], kept), safe], kept)]))
+
+
+@rule("MatMul")
+def batched_matmul(b: Builder) -> bool:
+    """A constant right side that is a vector, or a stack of matrices along one axis (attention heads): a linear layer for each."""
+    x, right = b.node.inputs
+    if not b.computed(x) or right not in b.net.constants or b.net.constants[right].ndim == 2:
+        return False
+    weight, out = b.net.constants[right], b.net.shape(b.node.output)
+    if len(b.shape) == 1 and weight.ndim == 3:  # a vector times every matrix is a vector times all their columns
+        row = b.add("Reshape", [x, b.constant("row", [1, *b.shape])], (1, *b.shape))
+        columns = np.moveaxis(weight, 0, 1).reshape(weight.shape[1], -1)
+        product = b.add("MatMul", [row, b.constant("columns", columns)], (1, columns.shape[1]))
+        return b.done(b.add("Reshape", [product, b.constant("shape", list(out))]))
+    if weight.ndim == 1:
+        product = b.add("MatMul", [x, b.constant("column", weight[:, None])], (*out, 1))
+        return b.done(b.add("Reshape", [product, b.constant("shape", [0, *out[1:]])]))
+    axes = [axis for axis, size in enumerate(weight.shape[:-2]) if size > 1]
+    if len(axes) > 1 or weight.ndim != len(out) or len(b.shape) != len(out) or (axes == [0] and not b.net.whole):
+        return False
+    if not axes:
+        return b.done(b.add("MatMul", [x, b.constant("matrix", weight.reshape(weight.shape[-2:]))]))
+    axis, count = axes[0], weight.shape[axes[0]]
+    one = tuple(1 if a == axis else size for a, size in enumerate(b.shape))
+    parts = []
+    for i, matrix in enumerate(weight.reshape(count, *weight.shape[-2:])):
+        part = x
+        if b.shape[axis] > 1:
+            limits = [b.constant(label, [value]) for label, value in (("start", i), ("end", i + 1), ("axis", axis))]
+            part = b.add("Slice", [x, *limits], one)
+        parts.append(b.add("MatMul", [part, b.constant("matrix", matrix)], tuple(1 if a == axis else size for a, size in enumerate(out))))
+    return b.done(b.add("Concat", parts, axis=axis))
+
+
+@rule("Gemm")
+def gemm(b: Builder) -> bool:
+    """A transposed left side, or a matrix added: alpha * A^T @ B, then + beta * C. Other forms are linear layers as they are."""
+    a, weight, added = [*b.node.inputs, ""][:3]
+    matrix = b.net.constants.get(added)
+    if not b.computed(a) or weight not in b.net.constants or (added and matrix is None):
+        return False
+    separate = matrix is not None and matrix.ndim > 1 and matrix.shape[0] != 1
+    if not b.node.attrs.get("transA") and not separate:
+        return False
+    if b.node.attrs.get("transA"):
+        a = b.add("Transpose", [a], b.shape[::-1], perm=[1, 0])
+    attrs = {key: value for key, value in b.node.attrs.items() if key != "transA"}
+    if matrix is None or not separate:
+        return b.done(b.add("Gemm", [a, weight, *([added] if added else [])], **attrs))
+    product = b.add("Gemm", [a, weight], **attrs)
+    return b.done(b.add("Add", [product, b.constant("matrix", matrix * attrs.get("beta", 1.0))]))
 
 
 @rule("LRN")
@@ -169,11 +230,13 @@ def lrn(b: Builder) -> bool:
     return b.done(b.add("Mul", [b.x, b.add("Pow", [total, b.constant("beta", -float(b.node.attrs.get("beta", 0.75)))])]))
 
 
-@rule("Resize", "Upsample")
+@rule("Resize")
 def resize(b: Builder) -> bool:
     """Linear and cubic interpolation are matrices along one axis after the other: the operator applied to the unit vectors."""
     if b.node.attrs.get("mode", "nearest") == "nearest" or not b.computed(b.x):
         return False
+    if np.any(evaluate(b.net, b.node, np.zeros(b.shape, np.float32))):
+        return False  # it puts a constant outside the image
     out, current, name = b.net.shape(b.node.output), list(b.shape), b.x
     axes = [axis for axis in range(len(out)) if out[axis] != current[axis]]
     if not axes or min(axes) == 0 or len(out) != len(current):

@@ -24,8 +24,10 @@ def does_nothing(net: Float, node: Node) -> bool:
         return False  # the source rounds here
     source = net.values.get(node.inputs[0])
     target = net.values[node.output]
-    if node.op in ("Identity", "Dropout"):
+    if node.op == "Identity":
         return True
+    if node.op == "Dropout":
+        return not training(net, node)
     if source is None:
         return False
     if node.op == "Cast":
@@ -41,8 +43,22 @@ def does_nothing(net: Float, node: Node) -> bool:
         perm = node.attrs.get("perm", list(range(len(source.shape)))[::-1])
         return list(perm) == list(range(len(perm)))
     if node.op in ("ReduceMean", "ReduceMax", "ReduceMin", "ReduceSum", "GlobalAveragePool", "GlobalMaxPool"):
-        return same_shape
+        return same_shape or (node.attrs.get("noop_with_empty_axes") == 1 and not _axes(net, node))
     return False
+
+
+def training(net: Float, node: Node) -> bool:
+    """Whether a Dropout drops, or its mask is used."""
+    flag = node.inputs[2] if len(node.inputs) > 2 else ""
+    used = {name for other in net.nodes for name in other.inputs} | set(net.outputs)
+    masked = len(node.outputs) > 1 and node.outputs[1] in used
+    return masked or (bool(flag) and (flag not in net.constants or bool(net.constants[flag])))
+
+
+def _axes(net: Float, node: Node) -> bool:
+    """Whether a reduction names any axis."""
+    given = node.inputs[1] if len(node.inputs) > 1 else ""
+    return bool(node.attrs.get("axes")) or (bool(given) and (given not in net.constants or net.constants[given].size > 0))
 
 
 def bypass(net: Float, node: Node) -> None:
