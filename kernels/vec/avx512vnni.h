@@ -27,6 +27,7 @@ typedef struct {
     __m512i half[4], half_odd[4];   /* q31_single: rounding constants of even and odd lanes; shift: half[] in 32 bits */
     __m512i zero_point, lo, hi;
     int left, clamp, slow;          /* slow: a shift outside what the vector code does */
+    int one_shift;                  /* q31_double: see rq512_load_q31_double */
 } rq512;
 
 INLINE __mmask16 mask16(int64_t n) { return (__mmask16)(n >= 16 ? 0xFFFF : n <= 0 ? 0 : (1u << n) - 1); }
@@ -81,8 +82,23 @@ INLINE void rq512_load_q31_single(rq512 *p, const intq_requant *rq, int64_t chan
         p->half_odd[i] = _mm512_sllv_epi64(one, _mm512_sub_epi64(odd, one));
     }
 }
+/* Where the clamp hides everything below the zero point (ReLU), both roundings go up at ties, and two such floors are one:
+ * ((v*M + 2^30) >> 31, plus half) >> s = (v*M + 2^30 + half * 2^31) >> (31 + s). Then q31_single's code does it. */
 INLINE void rq512_load_q31_double(rq512 *p, const intq_requant *rq, int64_t channel, int64_t n, rq512_layout layout) {
     rq512_begin(p, rq, channel, n, layout);
+    p->one_shift = rq->lo >= rq->zero_point;
+    if (p->one_shift) {
+        const __m512i one = _mm512_set1_epi64(1), low = _mm512_set1_epi64(0xFFFFFFFF), first = _mm512_set1_epi64(1 << 30);
+        for (int i = 0; i < 4; i++) {
+            const __m512i even = _mm512_and_si512(p->s[i], low), odd = _mm512_srli_epi64(p->s[i], 32), by = _mm512_set1_epi64(30);
+            p->half[i] = _mm512_sllv_epi64(one, _mm512_add_epi64(even, by));
+            p->half_odd[i] = _mm512_sllv_epi64(one, _mm512_add_epi64(odd, by));
+            p->half[i] = _mm512_mask_add_epi64(p->half[i], _mm512_test_epi64_mask(even, even), p->half[i], first);
+            p->half_odd[i] = _mm512_mask_add_epi64(p->half_odd[i], _mm512_test_epi64_mask(odd, odd), p->half_odd[i], first);
+            p->s[i] = _mm512_add_epi32(p->s[i], _mm512_set1_epi32(31));
+        }
+        return;
+    }
     for (int i = 0; i < 4; i++) /* the mask of the bits that RoundingDivideByPOT drops */
         p->half[i] = _mm512_sub_epi32(_mm512_sllv_epi32(_mm512_set1_epi32(1), p->s[i]), _mm512_set1_epi32(1));
 }
@@ -135,6 +151,13 @@ INLINE __m512i rq512_q31_single(const rq512 *p, __m512i *a, int bias, int left, 
 }
 INLINE __m512i rq512_q31_double(const rq512 *p, __m512i *a, int bias, int left, rq512_layout layout) {
     const __m512i half = _mm512_set1_epi64(1 << 30), one = _mm512_set1_epi32(1);
+    if (p->one_shift) {
+        for (int i = 0; i < 4; i++) {
+            if (bias) a[i] = _mm512_add_epi32(a[i], p->b[i]);
+            if (left) a[i] = _mm512_sllv_epi32(a[i], p->l[i]);
+        }
+        return rq512_q31_single(p, a, 0, left, layout);
+    }
     for (int i = 0; i < 4; i++) {
         if (bias) a[i] = _mm512_add_epi32(a[i], p->b[i]);
         if (left) a[i] = _mm512_sllv_epi32(a[i], p->l[i]);
