@@ -10,6 +10,7 @@ from ..errors import InputError
 from .calibrators import Calibrator
 from .data import Replay
 from .ir import Array, Float
+from .lockstep import Picker
 from .onnx.emit import session, to_onnx
 
 Progress = Callable[[str, int, int | None], None]
@@ -59,17 +60,20 @@ class FloatRunner:
             yield self.run(feeds)
 
 
-def observe(net: Float, data: Replay, names: Iterable[str], calibrator: Calibrator, progress: Progress | None = None) -> None:
-    """Show every value in `names` to the calibrator, for all samples, as often as it asks. Raises `InputError` on NaN inside the network."""
+def observe(
+    net: Float, data: Replay, names: Iterable[str], calibrator: Calibrator, progress: Progress | None = None, picker: Picker | None = None
+) -> None:
+    """Show every value in `names` to the calibrator, for all samples, and the inputs to the picker. Raises `InputError` on NaN inside the network."""
     runner = FloatRunner(net, names)
-    for number in range(calibrator.passes):
-        calibrator.start_pass(number)
-        done = 0
-        for values in runner.walk(data):
-            for name, array in values.items():
-                if not np.isfinite(array).all():
-                    raise InputError(f"the float network computes NaN or infinity in {name!r} for the calibration data")
-                calibrator.observe(name, array)
-            done += len(next(iter(values.values())))
-            if progress is not None:
-                progress("calibrate", done, None)
+    done = 0
+    for feeds in data.batches({name: net.values[name].shape for name in net.inputs}, runner.batch):
+        if picker is not None:
+            picker.add(feeds)
+        values = runner.run(feeds)
+        for name, array in values.items():
+            if not np.isfinite(array).all():
+                raise InputError(f"the float network computes NaN or infinity in {name!r} for the calibration data")
+            calibrator.observe(name, array)
+        done += len(next(iter(values.values())))
+        if progress is not None:
+            progress("calibrate", done, None)

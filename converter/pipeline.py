@@ -12,10 +12,12 @@ import onnx
 from ..errors import InputError
 from ..graph import Graph
 from . import passes, ranges
+from .bn_statistics import Statistics, batchnorm_statistics
 from .calibrate import Progress, observe
-from .calibrators import CALIBRATORS
+from .calibrators import CALIBRATORS, Several
 from .data import Replay, as_array
 from .ir import Float, Node
+from .lockstep import Picker
 from .lower import Context, check_supported, lower
 from .onnx.clean import clean
 from .onnx.load import load
@@ -23,7 +25,8 @@ from .onnx.load import read as read_file
 from .onnx.read import read
 from .onnx.single import evaluate
 from .quantize import QParam, QWeight
-from .recipe import Recipe
+from .recipe import ACTIVATIONS, Layer, Recipe
+from .weights import choices, needs_samples, quantize_all
 
 
 @dataclass
@@ -75,14 +78,45 @@ def convert_onnx(model: str | Path | onnx.ModelProto, data: Any, recipe: Recipe,
     check_supported(net)
     conversion = Conversion(net, recipe)
     names = ranges.observed(net)
+    picker = Picker(net, recipe.samples) if wants_samples(net, recipe) else None
     if names:
-        conversion.ranges = calibrate(net, replay, names, recipe, progress)
-    conversion.params = ranges.assign(net, conversion.ranges)
+        conversion.ranges = calibrate(net, replay, names, recipe, progress, picker)
+    conversion.params = ranges.assign(net, conversion.ranges, recipe.symmetric, activation_bits(net, recipe))
+    if not net.pinned:  # an already quantized network keeps its integers
+        samples = None if picker is None else picker.samples()
+        conversion.weights = quantize_all(net, conversion.params, recipe, samples, lambda: statistics(model, net), progress)
     conversion.lowered = lower(net, conversion.params, conversion.weights)
     return conversion
 
 
-def calibrate(net: Float, replay: Replay | None, names: list[str], recipe: Recipe, progress: Progress | None) -> dict[str, tuple[float, float]]:
+def statistics(model: str | Path | onnx.ModelProto, net: Float) -> Statistics:
+    """What batch normalization says about the activations of `net`, from the network before it was folded."""
+    shapes = {name: np.zeros(net.shape(name), net.values[name].dtype) for name in net.inputs}
+    return batchnorm_statistics(prepare(model, shapes, folded=False)[0])
+
+
+def wants_samples(net: Float, recipe: Recipe) -> bool:
+    """Whether some of the data is needed again after calibration."""
+    return not net.pinned and any(needs_samples(choice) for choice in choices(net, recipe).values())
+
+
+def settings_of(net: Float, recipe: Recipe) -> dict[str, Layer]:
+    """The recipe's settings for every value, by its producer; those of inputs are the recipe's own."""
+    weighted = choices(net, recipe)
+    found = dict.fromkeys(net.inputs, recipe.layer("", -1, 0))
+    for node in net.nodes:
+        choice = weighted.get(node.name) or recipe.layer(node.name, -1, 0)
+        found.update(dict.fromkeys(node.outputs, choice))
+    return found
+
+
+def activation_bits(net: Float, recipe: Recipe) -> dict[str, int]:
+    return {name: ACTIVATIONS[str(choice.activations)] for name, choice in settings_of(net, recipe).items()}
+
+
+def calibrate(
+    net: Float, replay: Replay | None, names: list[str], recipe: Recipe, progress: Progress | None, picker: Picker | None = None
+) -> dict[str, tuple[float, float]]:
     """The range of every value in `names`. Tables behind fixed scales (in quantized models) need no data."""
     found = {}
     if net.pinned:
@@ -94,10 +128,13 @@ def calibrate(net: Float, replay: Replay | None, names: list[str], recipe: Recip
         where = f" (the quantized model gives no scale for {', '.join(rest[:8])})" if net.pinned else ""
         raise InputError(f"calibration data is needed{where}: pass calibration= (some hundred representative inputs)")
     if rest and replay is not None:
-        calibrator = CALIBRATORS[recipe.calibrator]()
-        replay.keep = calibrator.passes > 1
-        observe(net, replay, rest, calibrator, progress)
-        found.update({name: calibrator.range(name) for name in rest})
+        settings, bits = settings_of(net, recipe), activation_bits(net, recipe)
+        wanted = {name: str(settings[name].calibrator) for name in rest}
+        calibrator = Several({name: CALIBRATORS[name]() for name in dict.fromkeys(wanted.values())}, wanted)
+        observe(net, replay, rest, calibrator, progress, picker)
+        for name in rest:
+            low, high = calibrator.range(name, bits[name])
+            found[name] = float(low), float(high)
     return found
 
 

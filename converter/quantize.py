@@ -17,33 +17,41 @@ SMALLEST = 2.0**-38  # effective scales below it are not represented, nor needed
 
 @dataclass(frozen=True)
 class QParam:
-    """value = scale * (q - zero_point)"""
+    """value = scale * (q - zero_point); fewer `bits` than the dtype has use only its middle, `low` to `high`."""
 
     scale: float
     zero_point: int
     dtype: str = "int8"
+    bits: int = 0  # 0: all that the dtype has
+
+    @property
+    def low(self) -> int:
+        return -(2 ** (self.bits - 1)) if self.bits else int(np.iinfo(self.dtype).min)
+
+    @property
+    def high(self) -> int:
+        return -1 - self.low
 
     def quantize(self, real: Array | float) -> Array:
-        """Nearest integers, ties to even, clamped to the dtype."""
-        info = np.iinfo(self.dtype)
+        """Nearest integers, ties to even, clamped to `low` and `high`."""
         q = np.rint(np.asarray(real, np.float64) / self.scale) + self.zero_point
-        return np.asarray(np.clip(q, info.min, info.max)).astype(self.dtype)
+        return np.asarray(np.clip(q, self.low, self.high)).astype(self.dtype)
 
     def dequantize(self, q: Array) -> Array:
         return np.asarray(self.scale * (q.astype(np.float64) - self.zero_point))
 
 
-def qparam(lo: float, hi: float, dtype: str = "int8", symmetric: bool = False) -> QParam:
+def qparam(lo: float, hi: float, dtype: str = "int8", symmetric: bool = False, bits: int = 0) -> QParam:
     """Scale and zero point for [lo, hi], widened to contain 0; a range of nothing but 0 gets scale 1."""
-    info = np.iinfo(dtype)
+    unit = QParam(1.0, 0, dtype, bits)
     lo, hi = min(lo, 0.0), max(hi, 0.0)
     if symmetric or dtype == "int16":
         reach = max(-lo, hi)
-        return QParam(reach / info.max if reach > 0 else 1.0, 0, dtype)
-    scale = (hi - lo) / (info.max - info.min)
+        return QParam(reach / unit.high if reach > 0 else 1.0, 0, dtype, bits)
+    scale = (hi - lo) / (unit.high - unit.low)
     if scale < 1e-30:
-        return QParam(1.0, 0, dtype)
-    return QParam(scale, int(np.clip(np.rint(info.min - lo / scale), info.min, info.max)), dtype)
+        return unit
+    return QParam(scale, int(np.clip(np.rint(unit.low - lo / scale), unit.low, unit.high)), dtype, bits)
 
 
 SOFTMAX = QParam(1 / 256, -128)

@@ -67,8 +67,14 @@ def observed(net: Float) -> list[str]:
     return [name for name in names if name not in net.pinned]
 
 
-def assign(net: Float, ranges: Mapping[str, tuple[float, float]], symmetric: bool = False) -> dict[str, QParam]:
-    """The scale and zero point of every activation. `ranges` covers `observed(net)`."""
+def assign(
+    net: Float, ranges: Mapping[str, tuple[float, float]], symmetric: bool = False, bits: Mapping[str, int] | None = None
+) -> dict[str, QParam]:
+    """The scale and zero point of every activation. `ranges` covers `observed(net)`; `bits` (default 8) may name the same values.
+
+    Values that share a scale have the bits of the one that asks for most; those of inputs and outputs of the network are always 8.
+    """
+    edge = {*net.inputs, *net.outputs}
     pinned = {name: QParam(scale, zero_point) for name, (scale, zero_point) in net.pinned.items()}
     sharing = Sharing()
     for node in net.nodes:
@@ -85,10 +91,13 @@ def assign(net: Float, ranges: Mapping[str, tuple[float, float]], symmetric: boo
     _join_concats(net, ranges, sharing, pinned)
     wide = {sharing.find(node.output) for node in net.nodes if is_stream(node)}
     spans: dict[str, tuple[float, float]] = {}
+    width: dict[str, int] = {}
     for name, (lo, hi) in ranges.items():
         root = sharing.find(name)
         before = spans.get(root, (lo, hi))
         spans[root] = min(before[0], lo), max(before[1], hi)
+        width[root] = max(width.get(root, 0), 8 if name in edge else (bits or {}).get(name, 8))
+    width.update({sharing.find(name): 8 for name in edge})
     result: dict[str, QParam] = {}
     for name in net.values:
         root = sharing.find(name)
@@ -98,7 +107,7 @@ def assign(net: Float, ranges: Mapping[str, tuple[float, float]], symmetric: boo
             result[name] = pinned[root]
         elif root in spans:
             lo, hi = spans[root]
-            result[name] = qparam(HEADROOM * lo, HEADROOM * hi, "int16") if root in wide else qparam(lo, hi, symmetric=symmetric)
+            result[name] = qparam(HEADROOM * lo, HEADROOM * hi, "int16") if root in wide else qparam(lo, hi, "int8", symmetric, width[root] % 8)
     return result
 
 

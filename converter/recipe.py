@@ -13,11 +13,15 @@ import msgspec
 
 from ..errors import RecipeError
 from .calibrators import CALIBRATORS
+from .rounding import ROUNDINGS
+from .rounding.scales import SCALES
 
 WEIGHTS = {"int8": 8, "int4": 4, "int2": 2}
-ACTIVATIONS = ("int8",)
-ROUNDINGS: tuple[str, ...] = ("nearest",)
-STEPS: tuple[str, ...] = ()
+ACTIVATIONS = {"int8": 8, "int6": 6, "int4": 4}
+GRANULARITIES = ("channel", "group", "tensor")
+CORRECTIONS = ("none", "analytic", "empirical")
+STEPS: tuple[str, ...] = ("equalize", "split_outliers")
+SENSITIVITIES = ("measured", "hessian")
 
 
 class Layer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
@@ -27,13 +31,24 @@ class Layer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=Tru
     activations: str | None = None
     calibrator: str | None = None
     rounding: str | None = None
+    weight_range: str | None = None
+    granularity: str | None = None
+    group_size: int | None = None
+    bias_correction: str | None = None
 
 
 class Recipe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
     """A complete recipe.
 
-    `steps` are rewrites of the float network or its weights, in order; `keep_int8` names layers (exact, a pattern with * or ?,
-    "first", "last") whose weights stay int8; `layers` maps patterns to overrides, the last match wins; `budget` starts a search.
+    - `weights`, `activations`: bits. `calibrator`: how an activation's range is found; `symmetric`: with zero point 0
+    - `rounding`: how real weights become integers; `weight_range`: how far the scale of a channel reaches; `granularity`: what shares
+      a scale ("group": every `group_size` input channels, below 8 bits); `bias_correction`: what biases make up for shifted means
+    - `samples`: how many calibration samples rounding, correction and search run on
+    - `zero_shot`: no data at all, statistics from batch normalization; `input_range`: what the inputs may hold then
+    - `steps`: rewrites of the float network or its weights, in order
+    - `keep_int8`: layers (exact, a pattern with * or ?, "first", "last") whose weights stay int8
+    - `layers`: patterns to overrides, the last match wins
+    - `budget` ("bits", "bytes" or "latency_ms") starts a search; `search`: how it measures sensitivity
     """
 
     base: str = "custom"
@@ -41,6 +56,15 @@ class Recipe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=Tr
     activations: str = "int8"
     calibrator: str = "minmax"
     rounding: str = "nearest"
+    weight_range: str = "max"
+    granularity: str = "channel"
+    group_size: int = 32
+    bias_correction: str = "none"
+    symmetric: bool = False
+    samples: int = 128
+    zero_shot: bool = False
+    input_range: tuple[float, float] | None = None
+    search: str = "measured"
     steps: tuple[str, ...] = ()
     keep_int8: tuple[str, ...] = ()
     budget: dict[str, float] = {}
@@ -48,7 +72,7 @@ class Recipe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=Tr
 
     def layer(self, name: str, position: int, count: int) -> Layer:
         """The settings of the weighted layer `name`, number `position` of `count`, with nothing left open."""
-        chosen = Layer(weights=self.weights, activations=self.activations, calibrator=self.calibrator, rounding=self.rounding)
+        chosen = Layer(**{field: getattr(self, field) for field in Layer.__struct_fields__})
         for pattern, override in self.layers.items():
             if matches(pattern, name, position, count):
                 given = {field: value for field in chosen.__struct_fields__ if (value := getattr(override, field)) is not None}
@@ -72,8 +96,8 @@ def matches(pattern: str, name: str, position: int, count: int) -> bool:
 
 BASES: dict[str, Recipe] = {
     "fast": Recipe(base="fast"),
-    "balanced": Recipe(base="balanced"),
-    "best": Recipe(base="best"),
+    "balanced": Recipe(base="balanced", calibrator="mse", bias_correction="empirical"),
+    "best": Recipe(base="best", calibrator="mse", rounding="gptq_cd", weight_range="omse", bias_correction="empirical"),
 }
 
 
@@ -115,9 +139,12 @@ def check(recipe: Recipe) -> Recipe:
     """Every value names something that exists. Raises `RecipeError` with the choices."""
     tables: dict[str, tuple[str, ...]] = {
         "weights": tuple(WEIGHTS),
-        "activations": ACTIVATIONS,
+        "activations": tuple(ACTIVATIONS),
         "calibrator": tuple(CALIBRATORS),
-        "rounding": ROUNDINGS,
+        "rounding": tuple(ROUNDINGS),
+        "weight_range": tuple(SCALES),
+        "granularity": GRANULARITIES,
+        "bias_correction": CORRECTIONS,
     }
     for place, settings in [("recipe", recipe), *((f"recipe, layers {key!r}", value) for key, value in recipe.layers.items())]:
         for key, choices in tables.items():
@@ -127,6 +154,12 @@ def check(recipe: Recipe) -> Recipe:
     for step in recipe.steps:
         if step not in STEPS:
             raise RecipeError(f"recipe: unknown step {step!r}; there are {', '.join(STEPS) or 'none'}")
+    if recipe.search not in SENSITIVITIES:
+        raise RecipeError(f"recipe: search = {recipe.search!r}; there are {', '.join(SENSITIVITIES)}")
+    if recipe.samples < 1 or any((size or 1) < 1 for size in (recipe.group_size, *(layer.group_size for layer in recipe.layers.values()))):
+        raise RecipeError("recipe: samples and group_size must be at least 1")
+    if recipe.input_range is not None and not recipe.input_range[0] < recipe.input_range[1]:
+        raise RecipeError(f"recipe: input_range = {list(recipe.input_range)} is empty")
     unknown = set(recipe.budget) - {"bits", "bytes", "latency_ms"}
     if unknown:
         raise RecipeError(f"recipe: unknown budget {', '.join(sorted(unknown))}; there are bits, bytes, latency_ms")

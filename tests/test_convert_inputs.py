@@ -85,7 +85,7 @@ def test_bad_calibration_is_one_clear_error(source: object, reason: str) -> None
 def test_memory_does_not_grow_with_the_number_of_samples() -> None:
     def peak(count: int) -> int:
         tracemalloc.start()
-        convert(PROTO, calibration=(X[:4] for _ in range(count)))
+        convert(PROTO, calibration=(X[:4] for _ in range(count)), recipe={"base": "balanced", "samples": 8})
         size = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return size

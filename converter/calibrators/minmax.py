@@ -14,5 +14,5 @@ class MinMax(Calibrator):
         lo, hi = self._ranges.get(name, (float("inf"), float("-inf")))
         self._ranges[name] = min(lo, float(array.min())), max(hi, float(array.max()))
 
-    def range(self, name: str) -> tuple[float, float]:
+    def range(self, name: str, bits: int = 8) -> tuple[float, float]:
         return self._ranges[name]

@@ -208,11 +208,10 @@ class Context:
     def limits(self, node: Node) -> dict[str, Any]:
         """`lo` and `hi` of the output's integers: the dtype's range cut by the fused activation."""
         param = self.param(node.output)
-        info = np.iinfo(param.dtype)
         lo, hi = node.clamp or (-INF, INF)
         return {
-            "lo": int(info.min if lo == -INF else param.quantize(lo)),
-            "hi": int(info.max if hi == INF else param.quantize(hi)),
+            "lo": int(param.low if lo == -INF else param.quantize(lo)),
+            "hi": int(param.high if hi == INF else param.quantize(hi)),
         }
 
     def rounding(self, scales: Array, peaks: Array) -> str:

@@ -1,0 +1,87 @@
+"""What a rounding method works on: the second moments of a layer's inputs, one matrix per group of channels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from ..ir import Array
+from ..lockstep import Site
+
+POSITIONS = 16_384  # rows of the unfolded input that are enough for the moments of a small kernel
+PER_WEIGHT = 16  # rows per weight of a large one
+DAMPING = 0.01  # added to the diagonal, as a share of its mean (Frantar et al. 2022, GPTQ, section 3.3, step 3)
+
+
+@dataclass
+class Moments:
+    """For each of G groups: `hessian`[G, K, K], the covariance of the quantized inputs, and `cross`[G, K, K], of real with quantized ones.
+
+    Both are about the means, for the bias takes care of those (see `bias.py`).
+    """
+
+    hessian: Array
+    cross: Array
+    groups: int
+
+    def damped(self) -> Array:
+        diagonal = np.einsum("gkk->gk", self.hessian)
+        ridge = DAMPING * diagonal.mean(axis=1, keepdims=True) + 1e-12
+        return self.hessian + np.eye(self.hessian.shape[1]) * ridge[:, :, None]
+
+
+def windows(site: Site, x: Array) -> Array:
+    """A view of the layer's input as [N, *positions, G, C/G, *kernel]; what follows G runs as the weight's own axes do."""
+    if site.node.op == "Linear":
+        return x[..., None, :]
+    if site.node.op == "Affine":
+        return np.moveaxis(x, site.channel_axis, -1)[..., None]
+    attrs, kernel = site.node.attrs, site.weight.shape[2:]
+    rank, groups = len(kernel), site.node.attrs.get("group", 1)
+    pads = attrs.get("pads") or [0] * 2 * rank
+    strides, dilations = attrs.get("strides") or [1] * rank, attrs.get("dilations") or [1] * rank
+    x = np.pad(x, [(0, 0), (0, 0), *zip(pads[:rank], pads[rank:], strict=True)])
+    x = x.reshape(len(x), groups, -1, *x.shape[2:])
+    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
+    view = sliding_window_view(x, reach, axis=tuple(range(3, 3 + rank)))
+    steps = [1, 1, 1, *strides, *dilations]
+    view = view[tuple(slice(None, None, step) for step in steps)]
+    return np.moveaxis(view, (1, 2), (1 + rank, 2 + rank))
+
+
+def moments(site: Site) -> Moments:
+    """Over POSITIONS positions drawn from all samples, or more where the kernel is large."""
+    inner = site.weight.ndim - 1 if site.node.op == "Conv" else 1
+    views = [windows(site, site.quantized), windows(site, site.real)]
+    outer = views[0].shape[: views[0].ndim - inner - 1]
+    size = int(np.prod(site.weight.shape[1:]))
+    total, wanted = int(np.prod(outer)), max(POSITIONS, PER_WEIGHT * size)
+    chosen = np.arange(total) if total <= wanted else np.sort(np.random.default_rng(0).choice(total, wanted, replace=False))
+    q, r = (np.ascontiguousarray(rows(view, outer, chosen, size).transpose(1, 2, 0)) for view in views)  # [G, K, positions]
+    q -= q.mean(axis=2, keepdims=True)
+    r -= r.mean(axis=2, keepdims=True)
+    back = q.transpose(0, 2, 1)
+    hessian, cross = (q @ back).astype(np.float64) / len(chosen), (r @ back).astype(np.float64) / len(chosen)
+    return Moments(hessian, cross, len(hessian))
+
+
+def rows(view: Array, outer: tuple[int, ...], chosen: Array, size: int) -> Array:
+    """The chosen positions of a windows view, [positions, G, K]."""
+    picked = view[np.unravel_index(chosen, outer)]
+    return picked.reshape(len(chosen), -1, size)
+
+
+def target(weight: Array, found: Moments) -> Array:
+    """Real weights whose output on the quantized inputs is nearest to that of weight[G, O/G, K] on the real ones: W C H^-1.
+
+    The damping pulls towards the float weights: (W C + r W) (H + r)^-1. (Li et al. 2025, GPTAQ, arXiv:2504.02692, "asymmetric calibration".)
+    """
+    damped = found.damped()
+    return np.asarray(np.linalg.solve(damped, (weight @ (found.cross + damped - found.hessian)).transpose(0, 2, 1)).transpose(0, 2, 1))
+
+
+def loss(difference: Array, hessian: Array) -> Array:
+    """Mean squared output error per output channel[G, O/G] of weights that differ by difference[G, O/G, K]."""
+    return np.asarray(np.einsum("gok,gkl,gol->go", difference, hessian, difference, optimize=True))

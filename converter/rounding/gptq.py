@@ -1,0 +1,71 @@
+"""One-shot rounding by second order: each weight is rounded in turn and the rest of its row makes up for the error.
+
+Frantar et al. 2022, GPTQ (arXiv:2210.17323), equation 2 and algorithm 1, in the order of falling diagonal; it is the optimal brain
+quantizer (Frantar and Alistarh 2022, OBC, arXiv:2208.11580, equation 7) with one order for all rows. Convolutions are unfolded; a depthwise
+convolution is one small problem per channel. The sweeps of coordinate descent afterwards are QuantEase (Behdin et al. 2023,
+arXiv:2309.01885, equation 10): every weight is set again to the best integer given all the others, so the error only falls.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..ir import Array
+from .base import Moments, target
+
+BLOCK = 64
+SWEEPS = 4
+
+
+def gptq(weight: Array, scale: Array, bits: int, found: Moments | None) -> Array:
+    """weight[G, O, K] and scale[G, O, K] -> integers of the same shape, float64."""
+    return rounded(weight, scale, bits, found, 0)
+
+
+def gptq_cd(weight: Array, scale: Array, bits: int, found: Moments | None) -> Array:
+    """GPTQ, then sweeps of coordinate descent."""
+    return rounded(weight, scale, bits, found, SWEEPS)
+
+
+def rounded(weight: Array, scale: Array, bits: int, found: Moments | None, sweeps: int) -> Array:
+    assert found is not None
+    damped, wanted = found.damped(), target(weight, found)
+    q = np.empty_like(weight)
+    for group in range(found.groups):
+        order = np.argsort(-np.diagonal(found.hessian[group]), kind="stable")
+        back = np.argsort(order)
+        h = damped[group][np.ix_(order, order)]
+        w, s = wanted[group][:, order], scale[group][:, order]
+        factor = np.linalg.cholesky(np.linalg.inv(h)).T
+        q[group] = descend(w, s, bits, h, eliminate(w.copy(), s, bits, factor), sweeps)[:, back]
+    return q
+
+
+def eliminate(w: Array, scale: Array, bits: int, factor: Array) -> Array:
+    """GPTQ's algorithm 1 on w[O, K] (destroyed): `factor` is the upper Cholesky factor of the inverse Hessian."""
+    top = 2 ** (bits - 1) - 1
+    q = np.empty_like(w)
+    for start in range(0, w.shape[1], BLOCK):
+        stop = min(start + BLOCK, w.shape[1])
+        errors = np.empty((len(w), stop - start))
+        for k in range(start, stop):
+            q[:, k] = np.clip(np.rint(w[:, k] / scale[:, k]), -top, top)
+            errors[:, k - start] = (w[:, k] - q[:, k] * scale[:, k]) / factor[k, k]
+            w[:, k + 1 : stop] -= errors[:, k - start, None] * factor[k, k + 1 : stop]
+        w[:, stop:] -= errors @ factor[start:stop, stop:]
+    return q
+
+
+def descend(w: Array, scale: Array, bits: int, h: Array, q: Array, sweeps: int) -> Array:
+    """Coordinate descent on (w - s q) H (w - s q)^T: with the others fixed, the best w_k - s_k q_k is -sum_j!=k e_j H_jk / H_kk."""
+    top = 2 ** (bits - 1) - 1
+    error = w - scale * q
+    for _ in range(sweeps):
+        before = q.copy()
+        for k in range(w.shape[1]):
+            rest = error @ h[:, k] - error[:, k] * h[k, k]
+            q[:, k] = np.clip(np.rint((w[:, k] + rest / h[k, k]) / scale[:, k]), -top, top)
+            error[:, k] = w[:, k] - scale[:, k] * q[:, k]
+        if np.array_equal(before, q):
+            break
+    return q
