@@ -5,8 +5,6 @@ Used on every load and after every conversion; nothing that a file claims is tru
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from .errors import BoundError, FormatError
@@ -64,8 +62,8 @@ def check_tensor(graph: Graph, name: str, t: Tensor, max_arena: int) -> None:
     if t.nbytes > max_arena:
         fail(f"{t.nbytes} bytes; the limit max_arena is {max_arena}")
     scales = t.scale if isinstance(t.scale, tuple) else (t.scale,)
-    if not (min(scales, default=1.0) > 0 and math.isfinite(sum(scales))):
-        fail("a scale is not positive and finite")
+    if not (min(scales, default=1.0) >= 2.0**-126 and sum(scales) <= 2.0**126):  # the edge needs the scale and its inverse in float32
+        fail("a scale is outside 2^-126..2^126")
     least, most = RANGES[t.dtype]
     if not least <= t.zero_point <= most:
         fail(f"zero point {t.zero_point} is outside {t.dtype}")

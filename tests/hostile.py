@@ -13,6 +13,7 @@ import resource
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent / "conformance"))
 import intq
+import lowbit
+import networks
 from generate import FAMILIES, case, data, one_node, product_constants
 from intq.graph import Graph
 from intq.ops import REGISTRY
@@ -56,9 +59,27 @@ def network(seed: int) -> bytes:
     return intq.Model(g).to_bytes()
 
 
+def imported() -> Iterator[Graph]:
+    """Graphs of single TensorFlow Lite operators."""
+    try:
+        from intq.converter.tflite import load_tflite
+    except ImportError:
+        return
+    from tflite_cases import FAMILIES as PLAIN
+    from tflite_cases_more import movement, recurrent
+
+    for name, family in {**PLAIN, "movement": movement, "recurrent": recurrent}.items():
+        for seed in range(4):
+            with contextlib.suppress(intq.Error):
+                yield load_tflite(family(np.random.default_rng([seed, len(name)]))[0])
+
+
 def originals() -> list[bytes]:
-    """Valid files: every op once or twice, and networks."""
-    files = [intq.Model(case(family, seed)[0]).to_bytes() for family in FAMILIES for seed in (1, 2)]
+    """Valid files: every op, in graphs of one and in networks."""
+    graphs = [case(family, seed)[0] for family in FAMILIES for seed in (1, 2)]
+    graphs += [case(family, seed, lowbit.FAMILIES)[0] for family in lowbit.FAMILIES for seed in (1, 2)]
+    graphs += [networks.network(seed)[0] for seed in range(12)]
+    files = [intq.Model(g).to_bytes() for g in (*graphs, *imported())]
     return files + [network(seed) for seed in range(8)]
 
 
