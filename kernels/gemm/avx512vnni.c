@@ -48,6 +48,33 @@ INLINE void block(int rows, int halves, int64_t segs, int64_t k, const int8_t *a
         for (int h = 0; h < halves; h++) _mm512_storeu_si512(acc + 32 * i + 16 * h, c[i][h]);
 }
 
+/* One row: bound by the weights' way from memory, so four steps of k run side by side to hide the latency of the products. */
+INLINE void single(int halves, int64_t segs, int64_t k, const int8_t *a, const int64_t *seg_offset, const int8_t *b, const int32_t *init,
+                   int32_t *acc) {
+    __m512i c[4][2];
+#pragma GCC unroll 4
+    for (int u = 0; u < 4; u++)
+        for (int h = 0; h < 2; h++) c[u][h] = u == 0 && init && h < halves ? _mm512_loadu_si512(init + 16 * h) : _mm512_setzero_si512();
+    for (int64_t s = 0; s < segs; s++) {
+        const int8_t *p = a + seg_offset[s];
+        int64_t q = 0;
+        for (; q + 16 <= k; q += 16, b += 512, p += 16) {
+#pragma GCC unroll 4
+            for (int u = 0; u < 4; u++) {
+                const __m512i v = four_bytes(p + 4 * u);
+                for (int h = 0; h < halves; h++) {
+                    _mm_prefetch((const char *)(b + 4096 + 128 * u + 64 * h), _MM_HINT_T0);
+                    c[u][h] = _mm512_dpbusd_epi32(c[u][h], v, _mm512_loadu_si512(b + 128 * u + 64 * h));
+                }
+            }
+        }
+        for (; q < k; q += 4, b += 128, p += 4)
+            for (int h = 0; h < halves; h++) c[0][h] = _mm512_dpbusd_epi32(c[0][h], four_bytes(p), _mm512_loadu_si512(b + 64 * h));
+    }
+    for (int h = 0; h < halves; h++)
+        _mm512_storeu_si512(acc + 16 * h, _mm512_add_epi32(_mm512_add_epi32(c[0][h], c[1][h]), _mm512_add_epi32(c[2][h], c[3][h])));
+}
+
 #define ROWS(count)                                                                             \
     while (m - i >= count) {                                                                    \
         block(count, halves, segs, k, a + i * lda, lda, seg_offset, b, init, acc + 32 * i);     \
@@ -60,7 +87,7 @@ INLINE void columns(int halves, int64_t m, int64_t segs, int64_t k, const int8_t
     ROWS(8)
     ROWS(4)
     ROWS(2)
-    ROWS(1)
+    if (i < m) single(halves, segs, k, a + i * lda, seg_offset, b, init, acc + 32 * i);
 }
 
 void intq_gemm_u8s8_12x32x4_avx512vnni(int64_t m, int64_t n, int64_t segs, int64_t k, const int8_t *a, int64_t lda, const int64_t *seg_offset,
