@@ -32,7 +32,13 @@ def convert_model(
     if (accuracy_target is None) != (evaluate is None):
         raise InputError("accuracy_target= and evaluate= belong together: the target, and the function that measures a Model")
     if isinstance(model, (str, Path)) and Path(model).suffix == ".tflite":
-        return load(Path(model), numerics=numerics)
+        from .tflite import is_quantized_file
+
+        if is_quantized_file(model):
+            return load(Path(model), numerics=numerics)
+        from .tflite.float import float_to_onnx
+
+        model = float_to_onnx(model)
     source = as_onnx(model, example_inputs)
     data = calibration if calibration is not None else as_data(example_inputs)
     if accuracy_target is None or evaluate is None:

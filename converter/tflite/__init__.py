@@ -37,8 +37,14 @@ def load_tflite(source: str | os.PathLike[str] | bytes, numerics: str = "litert"
     if numerics not in NUMERICS:
         raise InputError(f"numerics {numerics!r}: one of {', '.join(NUMERICS)} is expected")
     data = source if isinstance(source, bytes) else read_bytes(source)
+    return import_file(data, numerics, "model" if isinstance(source, bytes) else Path(source).stem).graph
+
+
+def import_file(data: bytes, numerics: str, name: str) -> Importer:
+    """The importer after its work, which knows the graph's tensor of every tensor of the file."""
     subgraphs = read_tflite(data)
-    name = "model" if isinstance(source, bytes) else Path(source).stem
+    if not is_quantized(subgraphs[0]):
+        raise UnsupportedError("this is a float model: convert it with calibration data (intq convert, or intq.converter.convert)")
     try:
         return import_subgraphs(subgraphs, numerics, name)
     except Refusal as reason:  # of an input or output of the model
@@ -54,6 +60,11 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
         raise InputError(f"{os.fspath(path)}: {error.strerror}") from error
 
 
+def is_quantized_file(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is imported straight, and needs no calibration. Raises FormatError where it is no model."""
+    return is_quantized(read_tflite(read_bytes(path))[0])
+
+
 def is_quantized(subgraph: Subgraph) -> bool:
     """Whether operators work on quantized activations, so that there is something to import straight."""
     made = {i for op in subgraph.operators for i in (*op.inputs, *op.outputs) if i >= 0}
@@ -62,7 +73,7 @@ def is_quantized(subgraph: Subgraph) -> bool:
     )
 
 
-def import_subgraphs(subgraphs: list[Subgraph], numerics: str, name: str) -> Graph:
+def import_subgraphs(subgraphs: list[Subgraph], numerics: str, name: str) -> Importer:
     im = Importer(subgraphs, numerics, name)
     main = im.subgraph
     wide: list[tuple[int, str]] = []  # uint8 inputs: (tensor, port's tensor)
@@ -89,7 +100,7 @@ def import_subgraphs(subgraphs: list[Subgraph], numerics: str, name: str) -> Gra
         raise UnsupportedError(f"{len(problems)} of {len(main.operators)} operators cannot run in integers:\n  " + "\n  ".join(problems[:1000]))
     add_ports(im, dict(wide))
     edge.states(im)
-    return im.graph
+    return im
 
 
 def run(im: Importer, op: OperatorInfo) -> None:

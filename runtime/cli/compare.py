@@ -1,6 +1,9 @@
 """Float against integer: SQNR of every layer, alone and within the network, and the accuracy on labelled data.
 
     intq compare model.onnx model.intq --inputs test.npz --labels test.npz
+    intq compare model.tflite --against litert
+
+The second form runs a quantized .tflite beside LiteRT's reference kernels and shows the first layer that differs.
 """
 
 from __future__ import annotations
@@ -21,9 +24,11 @@ if TYPE_CHECKING:
 
 
 def add_arguments(p: argparse.ArgumentParser) -> None:
-    p.add_argument("source", help="the float .onnx file")
-    p.add_argument("model", help="the .intq file made from it")
-    p.add_argument("--inputs", required=True, metavar="FILE", help=".npy, .npz or a folder: inputs as the float model takes them")
+    p.add_argument("source", help="the float .onnx file; with --against, the quantized .tflite file")
+    p.add_argument("model", nargs="?", help="the .intq file made from it")
+    p.add_argument("--inputs", metavar="FILE", help=".npy, .npz or a folder: inputs as the float model takes them")
+    p.add_argument("--against", choices=("litert",), help="compare a quantized .tflite with another engine's reference kernels, on random inputs")
+    p.add_argument("--numerics", choices=("litert", "tflm"), default="litert", help="the rounding that --against imports with (default: litert)")
     p.add_argument("--labels", metavar="FILE", help=".npy, or .npz with an array `labels`: class indices")
     p.add_argument("--layers", type=int, default=64, help="samples used for the SQNR of layers; 0 leaves it out (default: 64)")
     p.add_argument("--loss", type=float, metavar="POINTS", help="fail (exit code 1) where accuracy drops by more than this")
@@ -31,6 +36,10 @@ def add_arguments(p: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
+    if args.against:
+        return against(args)
+    if not args.model or not args.inputs:
+        raise InputError("give a float model, the .intq file made from it and --inputs; or a quantized .tflite with --against litert")
     from ..converter.compare import compare
 
     labels = read_labels(args.labels) if args.labels else None
@@ -41,6 +50,25 @@ def main(args: argparse.Namespace) -> int:
     else:
         show(result)
     return 0 if args.loss is None or result.accuracy.within(args.loss) else 1
+
+
+def against(args: argparse.Namespace) -> int:
+    """Exit code 1 where a layer differs."""
+    from ..converter.tflite.against import against_litert
+
+    layers = against_litert(args.source, numerics=args.numerics)
+    first = next((row for row in layers if row.differ), None)
+    if args.json:
+        rows = [{"tensor": r.tensor, "operator": r.operator, "differ": r.differ, "largest": r.largest, "elements": r.elements} for r in layers]
+        print(json.dumps({"layers": rows, "first": first.tensor if first else None}))
+    elif first is None:
+        print(f"{len(layers)} layers, {sum(r.elements for r in layers)} values: all equal to LiteRT's reference kernels")
+    else:
+        print(f"first difference: {first.tensor} ({first.operator}), {first.differ} of {first.elements} values, by at most {first.largest}")
+        for row in layers:
+            if row.differ:
+                print(f"  {row.tensor} ({row.operator}): {row.differ} of {row.elements}, at most {row.largest}")
+    return 0 if first is None else 1
 
 
 def read_labels(path: str) -> np.ndarray[Any, Any]:
