@@ -1,0 +1,45 @@
+/* gemm with smmla: 4 rows by 16 columns as 2 x 8 tiles of two rows by two columns, 8 of k at a time. */
+#include <arm_neon.h>
+#include <stdint.h>
+
+#include "kernels.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* `rows` is 4, 2 or 1; the second row of a single one is itself. */
+INLINE void block(int rows, int64_t segs, int64_t k, const int8_t *a, int64_t lda, const int64_t *seg_offset, const int8_t *b,
+                  const int32_t *init, int32_t *acc) {
+    const int pairs = (rows + 1) / 2;
+    int32x4_t c[2][8];
+    for (int i = 0; i < pairs; i++)
+        for (int h = 0; h < 8; h++) {
+            const int32x2_t two = init ? vld1_s32(init + 2 * h) : vdup_n_s32(0);
+            c[i][h] = vcombine_s32(two, two);
+        }
+    for (int64_t s = 0; s < segs; s++)
+        for (int64_t q = 0; q < k; q += 8, b += 128) {
+            int8x16_t v[2];
+            for (int i = 0; i < pairs; i++) {
+                const int8_t *row = a + 2 * i * lda + seg_offset[s] + q;
+                v[i] = vcombine_s8(vld1_s8(row), vld1_s8(rows > 1 ? row + lda : row));
+            }
+            for (int h = 0; h < 8; h++) {
+                const int8x16_t w = vld1q_s8(b + 16 * h);
+                for (int i = 0; i < pairs; i++) c[i][h] = vmmlaq_s32(c[i][h], v[i], w);
+            }
+        }
+    for (int i = 0; i < rows; i++)
+        for (int h = 0; h < 8; h++) vst1_s32(acc + 16 * i + 2 * h, i % 2 ? vget_high_s32(c[i / 2][h]) : vget_low_s32(c[i / 2][h]));
+}
+
+#define ROWS(count) \
+    for (; m - i >= count; i += count) block(count, segs, k, a + i * lda, lda, seg_offset, b, init, acc + 16 * i);
+
+void intq_gemm_s8s8_4x16x8_neon_i8mm(int64_t m, int64_t n, int64_t segs, int64_t k, const int8_t *a, int64_t lda, const int64_t *seg_offset,
+                                     const int8_t *b, const int32_t *init, int32_t *acc) {
+    int64_t i = 0;
+    (void)n;
+    ROWS(4)
+    ROWS(2)
+    ROWS(1)
+}

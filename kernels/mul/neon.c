@@ -1,0 +1,2 @@
+#define KERNEL_NAME intq_mul_any_neon
+#include "mul.inc"

@@ -1,0 +1,86 @@
+"""The NEON rows of the kernel table, cross-built and run under emulation: equal to the reference over the conformance cases and networks."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from export_tools import ARM, need, run
+from intq import Session
+from intq.kernels import defs
+from intq.model import Model, load
+from plan_c import Case, program
+from shared import model as shared_model
+
+sys.path.insert(0, str(Path(__file__).parent / "conformance"))
+import generate
+import lowbit
+
+KERNELS = Path(__file__).parent.parent / "kernels"
+FAMILIES = {**generate.FAMILIES, **lowbit.FAMILIES}
+CC = ["aarch64-linux-gnu-gcc", "-std=gnu11", "-fwrapv", "-ffp-contract=off", "-fno-strict-aliasing", "-Wall", "-Wextra", f"-I{KERNELS}"]
+MACHINES = [  # QEMU's CPU, the set to run, whether that CPU has it
+    ("cortex-a53", "neon", True), ("cortex-a53", "neon_dotprod", False), ("cortex-a76", "neon_dotprod", True), ("cortex-a76", "neon_i8mm", False),
+    ("max", "neon_i8mm", True), ("max", "neon", True), ("max", "scalar", True),
+]  # fmt: skip
+PER_FAMILY = 12
+
+
+@pytest.fixture(scope="module")
+def objects(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Object files of the kernels and their table, each set with its flags, as setup.py builds them."""
+    need("aarch64-linux-gnu-gcc", "qemu-aarch64")
+    folder, found, macros = tmp_path_factory.mktemp("kernels"), [], []
+    for name, arch, flags, _ in defs.isas():
+        usable = arch in ("arm", "any")
+        macros.append(f"-DIF_{name}(...)={'__VA_ARGS__' if usable else ''}")
+        for source in sorted(KERNELS.glob(f"*/{name}.c")) if usable else ():
+            found.append(str(folder / f"{source.parent.name}_{name}.o"))
+            run([*CC, "-O2", "-ftree-vectorize", *flags, "-Werror", "-c", str(source), "-o", found[-1]])
+    run([*CC, "-O1", *macros, "-c", str(KERNELS / "table.c"), "-o", str(folder / "table.o")])
+    return [*found, str(folder / "table.o")]
+
+
+def compile_cases(cases: list[Case], objects: list[str], folder: Path) -> str:
+    (folder / "cases.c").write_text(program(cases))
+    target = str(folder / "cases")
+    run([*CC, "-w", f"-I{ARM}", "-static", str(folder / "cases.c"), *objects, "-lm", "-o", target])
+    return target
+
+
+def everywhere(target: str, count: int) -> None:
+    """Run on every machine; one that lacks the set says so."""
+    for cpu, isa, has in MACHINES:
+        if has:
+            assert f"{count} plans equal" in run(["qemu-aarch64", "-cpu", cpu, target, isa])
+        else:
+            with pytest.raises(AssertionError, match="absent"):
+                run(["qemu-aarch64", "-cpu", cpu, target, isa])
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_conformance(family: str, objects: list[str], tmp_path: Path) -> None:
+    cases = []
+    for seed in range(PER_FAMILY):
+        graph, inputs = generate.case(family, 9000 + seed, FAMILIES)
+        model = Model(graph)
+        xs = {name: np.ascontiguousarray(a[:1]) for name, a in inputs.items()}
+        y = Session(model, backend="reference").run_quantized(xs)
+        cases.append(Case(f"c{seed}", model, [(list(xs.values()), list(y.values()) if isinstance(y, dict) else [y])]))
+    everywhere(compile_cases(cases, objects, tmp_path), PER_FAMILY)
+
+
+@pytest.mark.parametrize("name", ["kws_ref_model_int8", "resnet8_cifar10_int8", "person_detect", "hello_world_int8"])
+def test_networks(name: str, objects: list[str], tmp_path: Path) -> None:
+    from intq.export import make_samples
+
+    model = load(shared_model(f"int8_tflite/{name}.tflite"))
+    everywhere(compile_cases([Case("net", model, make_samples(model, 2))], objects, tmp_path), 1)
+
+
+def test_every_neon_row_is_in_the_cases() -> None:
+    """A new op with a NEON row must be among the families."""
+    ops = {row[0] for macro in ("KERNEL", "PREPARED") for row in defs.rows("kernels.def", macro) if row[2].startswith("neon")}
+    assert ops <= set(FAMILIES) | {"conv2d"}
