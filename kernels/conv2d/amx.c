@@ -36,9 +36,17 @@ INLINE void finish_until(const job *j, const rq512 *params, int *i, int end, int
     for (; *i < end; ++*i) finish_pair(j, params, *i, left, contiguous);
 }
 
+/* Weights to bring to the second-level cache, some lines a step: the next panel while this one is multiplied. A network's weights come
+ * from the third level or from memory at each run, and the hardware's prefetchers stop at every page. */
+typedef struct {
+    const int8_t *at;
+    int64_t lines;
+} ahead;
+
 /* The product of 32 rows from `a` on with a panel, while job j (if any) is finished: some pairs of rows after every other product up to
  * half of them, the rest around the stores, which wait for the last products. `single`: the product is one step of 64 deep. */
-INLINE void product(const intq_conv2d *p, const int8_t *a, const int8_t *b, int32_t *acc, const job *j, int single, int left, int contiguous) {
+INLINE void product(const intq_conv2d *p, const int8_t *a, const int8_t *b, int32_t *acc, const job *j, ahead *w, int single, int left,
+                    int contiguous) {
     const int64_t lda = p->lda, few = single ? 4 : 1, segs = single ? 1 : p->segs, k = single ? 64 : p->seg_k;
     const rq512 params = *j->q; /* in registers */
     int done = j->acc ? 0 : 16;
@@ -60,6 +68,7 @@ INLINE void product(const intq_conv2d *p, const int8_t *a, const int8_t *b, int3
             _tile_dpbssd(2, 5, 6);
             _tile_dpbssd(3, 5, 7);
             if (done < 8) finish_until(j, &params, &done, done + few, left, contiguous);
+            for (int64_t l = 0; l < w->lines; l++, w->at += 64) _mm_prefetch((const char *)w->at, _MM_HINT_T1);
         }
     }
     finish_until(j, &params, &done, 12, left, contiguous);
@@ -86,15 +95,17 @@ INLINE void mixed(const intq_conv2d *p, const conv_block *b, int64_t group, int6
     rq512 q[2];
     job j = {.q = q}; /* nothing yet */
     int turn = 0;
+    const int64_t tiles = (b->rows + 31) / 32;
     if (!contiguous) row_pointers(p, b, y, rows, (int8_t *)(rows + b->rows));
     for (int64_t panel = first; panel < last; panel++) {
         const conv_panel c = conv_panel_of(p, group, panel);
         rq512 *now = q + (panel & 1);
         rq512_load_q15(now, &p->rq, c.channel, c.n, RQ_PAIR);
+        ahead w = {c.weights + conv_panel_bytes(p), (32 + tiles - 1) / tiles};
         for (int64_t i = 0; i < b->rows; i += 32, turn ^= 1) {
             const int64_t row = conv_min(i, b->rows - 32); /* the last tile overlaps the one before */
             int32_t *tile = acc + turn * TILE;
-            product(p, b->a + row * p->lda, c.weights, tile, &j, single, left, contiguous);
+            product(p, b->a + row * p->lda, c.weights, tile, &j, &w, single, left, contiguous);
             j = (job){tile, now, rows + row, y + (b->out + row) * p->oc + c.channel, p->oc, c.channel, (__mmask32)mask64(c.n)};
         }
     }
