@@ -14,6 +14,7 @@ from .arena import Interval, place
 from .errors import UnsupportedError
 from .graph import Array, Graph, Tensor
 from .kernel_api import ffi, pick
+from .memory import Pool, aligned
 from .ops import Op, View
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Builder:
         self.aliases: dict[str, str] = {}
         self.sizes: dict[str, int] = {t.name: self.size(t) * np.dtype(t.dtype).itemsize for t in graph.tensors.values()}
         self.scratch_bytes = SCRATCH
+        self.pool = Pool()
         self.alive: list[Any] = []  # cffi memory that params point to
 
     # ----- shapes -----
@@ -144,7 +146,7 @@ class Builder:
     def prepare(self, row: Row, p: Any) -> None:
         """Let the kernel choose its loops and pack its weights."""
         nbytes = row.c.prepare(p, ffi.NULL)
-        packed = self.hold(aligned(nbytes + SLACK))
+        packed = self.hold(self.pool.take(nbytes + SLACK))
         row.c.prepare(p, ffi.cast("uint8_t *", packed.ctypes.data))
         self.scratch_bytes = max(self.scratch_bytes, p.scratch_bytes)
 
@@ -282,13 +284,6 @@ class Plan:
                 root = self.root(name)
                 c.io[i] = self.constants[root] if root in self.constants else ffi.cast("void *", self.address(memory, root))
         return steps
-
-
-def aligned(nbytes: int, to: int = 64) -> Array:
-    """Zeroed bytes at an aligned address."""
-    raw = np.zeros(nbytes + to, np.uint8)
-    start = -raw.ctypes.data % to
-    return raw[start : start + nbytes]
 
 
 def broadcast_strides(shape: tuple[int, ...], to: tuple[int, ...]) -> list[int]:

@@ -8,9 +8,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .build import Builder, Plan, aligned
+from .build import Builder, Plan
 from .graph import Array, Graph, Node
 from .kernel_api import closure, ffi, function, lib
+from .memory import aligned
 from .ops import Op, View
 from .walk import NodeProfile, walk
 
