@@ -139,7 +139,8 @@ class Session:
         with self._lock:
             self._enter_state()
             self.engine.invoke()
-            self._next = [w.copy() for _, w in self._states]
+            for (_, write), kept in zip(self._states, self._next, strict=True):
+                kept[...] = write
 
     def _enter_state(self) -> None:
         """State takes its new value when the next run begins: until then an output may show the old one."""

@@ -224,9 +224,9 @@ def use(file: bytes, seed: int) -> tuple[str, int]:
     try:
         model = intq.Model.from_bytes(file, max_arena=MAX_ARENA, max_macs=MAX_MACS)
         session = intq.Session(model)
-        arena = session.arena_bytes + sum(model.graph.of(p.tensor).nbytes for p in model.outputs)
+        kept = [p.tensor for p in (*model.inputs, *model.outputs)] + [s.read for s in model.graph.states]
+        arena = session.arena_bytes + 2 * sum(model.graph.of(name).nbytes for name in kept)  # ports and our arrays; state and its next value
         x = {i.name: np.resize(data(rng, (4093,), i.dtype), i.shape) for i in session.inputs}
-        arena += sum(a.nbytes for a in x.values())
         y = session.run_quantized(x if len(x) > 1 else next(iter(x.values())))
         model.describe()
         if sum(t.size for t in model.graph.tensors.values()) < 200_000 and model.macs < 10_000_000:
