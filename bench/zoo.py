@@ -1,6 +1,6 @@
 """Networks of the literature, converted and compared with float and with onnxruntime's QDQ: the table of docs/coverage.md.
 
-    python -m intq.bench.zoo --images FOLDER [--only NAME ...]
+    python -m intq.bench.zoo --images FOLDER [--only NAME ...] [--markdown docs/coverage.md]
 
 Weights are seeded, batch normalization has the statistics of natural images (32 of them seen in training mode). SQNR is over 64
 images, each output's mean removed; the calibration images are 32 others, the same for both engines.
@@ -202,6 +202,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--only", nargs="*", choices=list(NETWORKS), help="these networks only")
     parser.add_argument("--layers", type=int, default=64, help="images used for the SQNR of layers (default 64)")
     parser.add_argument("--no-peer", action="store_true", help="leave onnxruntime's quantization out")
+    parser.add_argument("--markdown", type=Path, help="put the table into this file, between the lines <!-- zoo --> and <!-- /zoo -->")
     parser.add_argument("--json", type=Path, help="keep the rows here; networks already in it are not measured again")
     args = parser.parse_args(argv)
     logging.disable(logging.WARNING)
@@ -215,7 +216,11 @@ def main(argv: list[str] | None = None) -> int:
         if args.json:
             args.json.write_text(json.dumps([asdict(r) for r in rows], indent=1))
     order = list(NETWORKS)
-    print(markdown(sorted(rows, key=lambda r: order.index(r.name))))
+    table = markdown(sorted(rows, key=lambda r: order.index(r.name)))
+    print(table)
+    if args.markdown:
+        before, rest = args.markdown.read_text().split("<!-- zoo -->\n")
+        args.markdown.write_text(f"{before}<!-- zoo -->\n{table}\n<!-- /zoo -->{rest.split('<!-- /zoo -->')[1]}")
     return 0
 
 

@@ -96,3 +96,23 @@ def test_shared_networks(name: str, tmp_path: Path) -> None:
 
     source, x = shared.model(f"{name}.onnx"), shared.cifar_raw("calib")[0] if "cifar" in name else shared.kws("calib")[0]
     check_layers(quantize_qdq(source, {"input": x}, tmp_path), x[:32])
+
+
+def test_the_quantized_export_of_pytorch(tmp_path: Path) -> None:
+    """FX graph quantization with its x86 settings, exported: no calibration, and at most one step from onnxruntime at the output."""
+    torch = pytest.importorskip("torch")
+    fx = pytest.importorskip("torch.ao.quantization.quantize_fx")
+    from torch.ao.quantization import get_default_qconfig_mapping
+
+    nn = torch.nn
+    torch.manual_seed(0)
+    body = [nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 8, 3, groups=8), nn.ReLU(), nn.AdaptiveAvgPool2d(1)]
+    module = nn.Sequential(*body, nn.Flatten(), nn.Linear(8, 5)).eval()
+    x = torch.from_numpy(X)
+    prepared = fx.prepare_fx(module, get_default_qconfig_mapping("x86"), (x,))
+    prepared(x)
+    path = str(tmp_path / "torch.onnx")
+    torch.onnx.export(fx.convert_fx(prepared), (x,), path, dynamo=False, opset_version=17, input_names=["input"], dynamic_axes={"input": {0: "N"}})
+    model = convert(path)
+    scale = model.graph.tensors[model.outputs[0].tensor].scale
+    assert np.abs(intq.Session(model).run(X) - run(path, {"input": X})[0]).max() <= 1.01 * scale
