@@ -43,11 +43,12 @@ typedef struct {
     int64_t lines;
 } ahead;
 
-/* The product of 32 rows from `a` on with a panel, while job j (if any) is finished: some pairs of rows after every other product up to
- * half of them, the rest around the stores, which wait for the last products. `single`: the product is one step of 64 deep. */
+/* The product of 32 rows from `a` on with a panel, while job j (if any) is finished. `single`: the product is one step of 64 deep, and
+ * pairs of rows follow its instructions. Deeper ones gain nothing from that; all pairs stand around the stores, which wait for the last
+ * products. */
 INLINE void product(const intq_conv2d *p, const int8_t *a, const int8_t *b, int32_t *acc, const job *j, ahead *w, int single, int left,
                     int contiguous) {
-    const int64_t lda = p->lda, few = single ? 4 : 1, segs = single ? 1 : p->segs, k = single ? 64 : p->seg_k;
+    const int64_t lda = p->lda, segs = single ? 1 : p->segs, k = single ? 64 : p->seg_k;
     const rq512 params = *j->q; /* in registers */
     int done = j->acc ? 0 : 16;
     __asm__ volatile("" ::: "memory"); /* gcc 12's tile loads do not say that they read memory */
@@ -63,11 +64,11 @@ INLINE void product(const intq_conv2d *p, const int8_t *a, const int8_t *b, int3
             _tile_dpbssd(0, 4, 6);
             _tile_loadd(7, b + 64, 128);
             _tile_dpbssd(1, 4, 7);
-            if (done < 8) finish_until(j, &params, &done, done + few, left, contiguous);
+            if (single && done < 8) finish_until(j, &params, &done, done + 4, left, contiguous);
             _tile_loadd(5, p1, lda);
             _tile_dpbssd(2, 5, 6);
             _tile_dpbssd(3, 5, 7);
-            if (done < 8) finish_until(j, &params, &done, done + few, left, contiguous);
+            if (single && done < 8) finish_until(j, &params, &done, done + 4, left, contiguous);
             for (int64_t l = 0; l < w->lines; l++, w->at += 64) _mm_prefetch((const char *)w->at, _MM_HINT_T1);
         }
     }
