@@ -267,6 +267,18 @@ typedef struct {
     int64_t outer, axis, count, inner_bytes;
 } intq_tfl_gather;
 
+/* conv2d and dense with pruned weights: the same product over the blocks of 4 along K that are not zero. Block b of panel (or channel) i,
+ * first[i] <= b < first[i + 1], starts at byte offset[b] of a left operand (or panel). */
+typedef struct {
+    intq_conv2d conv;      /* weights, rq, finish, geometry; groups = 1, no weight zero point */
+    const int32_t *first;  /* (prepare) */
+    const int32_t *offset; /* (prepare) */
+    const int8_t *blocks;  /* (prepare) */
+    int64_t pixels, lists; /* (prepare) output pixels of a unit; panels of 16 channels, or channels */
+    int64_t depth, chunks; /* (prepare) b1x4: the lists of the first `depth` of K, then of the next */
+    int64_t units, scratch_bytes; /* (prepare) */
+} intq_spconv2d;
+
 /* ----- binary layers (SPEC_lowbit.md); bit rows are padded to whole 64-bit words, a set bit is +1 ----- */
 
 /* Binary convolution. Weights come as w[oc][kh][kw][bytes]. A unit is a block of output pixels and a part of the panels of 32 channels. */

@@ -11,11 +11,12 @@ import msgspec
 import numpy as np
 
 from .arena import Interval, place
+from .choose import fastest
 from .errors import UnsupportedError
 from .graph import Array, Graph, Tensor
 from .kernel_api import ffi, pick
 from .memory import Pool, aligned
-from .ops import Op, View
+from .ops import Op, View, sparse
 
 if TYPE_CHECKING:
     from .kernel_api import Row
@@ -51,6 +52,7 @@ class Builder:
         self.sizes: dict[str, int] = {t.name: self.size(t) * np.dtype(t.dtype).itemsize for t in graph.tensors.values()}
         self.scratch_bytes = SCRATCH
         self.pool = Pool()
+        self.choices: dict[str, str] = {}  # node -> the form that was taken where there were several, and the times
         self.alive: list[Any] = []  # cffi memory that params point to
 
     # ----- shapes -----
@@ -152,18 +154,20 @@ class Builder:
 
     def product(self, v: View, op: Product, *, weights: Array, groups: int, kernel: tuple[int, int], image: tuple[int, ...], out: tuple[int, ...],
                 stride: tuple[int, int], dilation: tuple[int, int], pads: tuple[int, int, int, int]) -> None:  # fmt: skip
-        """conv2d and dense."""
-        variant = "s16" if op.rounding == "i64_15" else "any"
-        row = self.row("conv2d", variant)
-        p = self.new("intq_conv2d", weights=self.constant(weights, "int8_t *"))
+        """conv2d and dense: the fastest of the forms that these weights have."""
         n, h, w, c = image
         _, oh, ow, oc = out
-        for name, value in {
+        geometry = {
             "n": n, "h": h, "w": w, "c": c, "oh": oh, "ow": ow, "oc": oc, "kh": kernel[0], "kw": kernel[1], "groups": groups,
             "stride_h": stride[0], "stride_w": stride[1], "dilation_h": dilation[0], "dilation_w": dilation[1],
             "pad_top": pads[0], "pad_left": pads[1], "x_zero_point": v.x().zero_point, "w_zero_point": v.x(1).zero_point,
-        }.items():  # fmt: skip
-            setattr(p, name, value)
+        }  # fmt: skip
+        fastest(self, v, [("dense", lambda: self.dense_product(v, op, weights, geometry)), *sparse.forms(self, v, op, weights, geometry)])
+
+    def dense_product(self, v: View, op: Product, weights: Array, geometry: dict[str, int]) -> None:
+        variant = "s16" if op.rounding == "i64_15" else "any"
+        row = self.row("conv2d", variant)
+        p = self.new("intq_conv2d", weights=self.constant(weights, "int8_t *"), **geometry)
         if variant == "any":
             gemm = self.row("gemm", "", without_flags=1 if bool((weights == -128).any()) else 0)
             p.gemm = ffi.cast("intq_gemm_fn *", gemm.c.fn)
@@ -226,7 +230,7 @@ class Plan:
     def __init__(self, builder: Builder) -> None:
         graph = builder.graph
         self.steps, self.scratch_bytes, self.alive = builder.steps, -(-builder.scratch_bytes // 64) * 64, builder.alive
-        self.aliases = builder.aliases
+        self.aliases, self.choices = builder.aliases, builder.choices
         self.constants = {name: builder.constant(a, "uint8_t *") for name, a in graph.constants.items() if any(name in s.reads for s in self.steps)}
         first: dict[str, int] = {}
         last: dict[str, int] = {}

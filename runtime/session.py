@@ -175,6 +175,11 @@ class Session:
     def arena_bytes(self) -> int:
         return self.engine.arena_bytes
 
+    @property
+    def choices(self) -> dict[str, str]:
+        """Nodes that had several forms with the same bytes (dense or sparse, for one): the one taken, and the times of all."""
+        return dict(self.engine.plan.choices) if isinstance(self.engine, NativeEngine) else {}
+
     def kernels(self) -> list[tuple[str, str]]:
         """(node, kernel) for every step."""
         return self.engine.kernels()

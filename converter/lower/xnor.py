@@ -123,7 +123,7 @@ def product(ctx: Context, node: Node, weight: Array, tensor: str, out: tuple[int
     ctx.place(node.output, result)
 
 
-def limits(node: Node, param: QParam) -> dict[str, int]:
+def limits(node: Node, param: QParam) -> dict[str, Any]:
     """`lo` and `hi` of a fused activation."""
     info = np.iinfo(param.dtype)
     lo, hi = node.clamp or (-INF, INF)

@@ -27,7 +27,10 @@ def main(args: argparse.Namespace) -> int:
         print(json.dumps(facts(model, args.bounds)))
         return 0
     print(model.describe())
-    print(f"arena {Session(model).arena_bytes:,} bytes; {session_summary(model)}")
+    session = Session(model)
+    print(f"arena {session.arena_bytes:,} bytes; {session_summary(model)}")
+    for name, why in session.choices.items():
+        print(f"  {name} runs {why}")
     if model.recipe:
         print("recipe " + json.dumps(model.recipe))
     if args.bounds:
@@ -53,6 +56,7 @@ def facts(model: Model, bounds: bool) -> dict[str, Any]:
         "arena_bytes": Session(model).arena_bytes, "nodes": nodes,
         "inputs": msgspec.to_builtins(model.inputs), "outputs": msgspec.to_builtins(model.outputs),
     }  # fmt: skip
+    found["choices"] = Session(model).choices
     if bounds:
         found["bounds"] = msgspec.to_builtins(model.bounds)
     return found

@@ -1,0 +1,173 @@
+/* spconv2d with vpdpbusd.
+ *   b16x4  lanes are 16 channels: a vector of weights is multiplied with 4 bytes of up to 24 pixels, as in gemm, but for the blocks of zeros.
+ *   b1x4   lanes are 16 pixels: 4 weights of one channel are multiplied with the transposed operands [k / 4][64 pixels][4]. */
+#ifndef __AVX512VNNI__
+#error "compile with the flags of avx512vnni in isa.def"
+#endif
+#include <immintrin.h>
+
+#include "spconv2d/spconv2d.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE __m512i four_bytes(const int8_t *a) {
+    int32_t v;
+    __builtin_memcpy(&v, a, 4);
+    return _mm512_set1_epi32(v);
+}
+
+INLINE void rows16(int rows, const intq_spconv2d *p, int64_t list, const int8_t *a, int64_t lda, int32_t *acc) {
+    __m512i c[24];
+    const __m512i start = _mm512_loadu_si512(p->conv.rq.bias + 16 * list);
+#pragma GCC unroll 24
+    for (int i = 0; i < rows; i++) c[i] = start;
+    const int64_t end = p->first[list + 1];
+    for (int64_t b = p->first[list]; b < end; b++) {
+        const __m512i w = _mm512_loadu_si512(p->blocks + 64 * b);
+        const int8_t *v = a + p->offset[b];
+        const int8_t *r[8] = {v, v + 3 * lda, v + 6 * lda, v + 9 * lda, v + 12 * lda, v + 15 * lda, v + 18 * lda, v + 21 * lda};
+#pragma GCC unroll 24
+        for (int i = 0; i < rows; i++) c[i] = _mm512_dpbusd_epi32(c[i], four_bytes(r[i / 3] + i % 3 * lda), w);
+    }
+#pragma GCC unroll 24
+    for (int i = 0; i < rows; i++) _mm512_storeu_si512(acc + SP_TILE * i, c[i]);
+}
+
+/* One row: four sums in flight instead. */
+INLINE void row16(const intq_spconv2d *p, int64_t list, const int8_t *a, int32_t *acc) {
+    __m512i c[4] = {_mm512_loadu_si512(p->conv.rq.bias + 16 * list), _mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
+    const int64_t end = p->first[list + 1];
+    int64_t b = p->first[list];
+    for (; b + 4 <= end; b += 4)
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++) c[i] = _mm512_dpbusd_epi32(c[i], four_bytes(a + p->offset[b + i]), _mm512_loadu_si512(p->blocks + 64 * (b + i)));
+    for (; b < end; b++) c[0] = _mm512_dpbusd_epi32(c[0], four_bytes(a + p->offset[b]), _mm512_loadu_si512(p->blocks + 64 * b));
+    _mm512_storeu_si512(acc, _mm512_add_epi32(_mm512_add_epi32(c[0], c[1]), _mm512_add_epi32(c[2], c[3])));
+}
+
+#define ROWS(count) \
+    for (; pixels - i >= count; i += count) rows16(count, p, list, a + i * c->lda, c->lda, acc + SP_TILE * i + at);
+
+void intq_spconv2d_b16x4_avx512vnni(const void *params, void *const *io, int64_t begin, int64_t end, uint8_t *scratch) {
+    const intq_spconv2d *p = params;
+    const intq_conv2d *c = &p->conv;
+    int32_t *acc = (int32_t *)scratch;
+    int8_t *a = (int8_t *)(acc + SP_ROWS * SP_TILE);
+    const int64_t all = (int64_t)c->n * c->oh * c->ow;
+    intq_requant rq = c->rq;
+    rq.bias = NULL;
+    for (int64_t unit = begin; unit < end; unit++) {
+        const int64_t pixel0 = unit * SP_ROWS, pixels = conv_min(SP_ROWS, all - pixel0);
+        sp_fill(c, io[0], pixel0, pixels, a, 1);
+        for (int64_t tile = 0; tile < c->oc; tile += SP_TILE) {
+            const int64_t channels = conv_min(SP_TILE, c->oc - tile);
+            for (int64_t at = 0; at < channels; at += 16) {
+                const int64_t list = (tile + at) / 16;
+                int64_t i = 0;
+                if (pixels == 1) {
+                    row16(p, list, a, acc + at);
+                    continue;
+                }
+                ROWS(24)
+                ROWS(12)
+                ROWS(8)
+                ROWS(4)
+                ROWS(2)
+                ROWS(1)
+            }
+            c->finish(pixels, channels, acc, SP_TILE, &rq, tile, (int8_t *)io[1] + pixel0 * c->oc + tile, c->oc);
+        }
+    }
+}
+
+/* to[j][i] = from[i][j] ^ flip for 16 by 16 words. */
+INLINE void transpose16(const int32_t *from, int64_t ld_from, int32_t *to, int64_t ld_to, __m512i flip) {
+    __m512i r[16], t[16];
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; i++) r[i] = _mm512_loadu_si512(from + i * ld_from);
+#pragma GCC unroll 8
+    for (int i = 0; i < 16; i += 2) {
+        t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
+        t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 16; i += 4) {
+        r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
+        r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
+        r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
+        r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
+    }
+    /* r[4g + j] holds column 4l + j of rows 4g .. 4g + 3 in lane l */
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; j++) {
+        const __m512i a = _mm512_shuffle_i32x4(r[j], r[4 + j], 0x88), b = _mm512_shuffle_i32x4(r[j], r[4 + j], 0xDD);
+        const __m512i c = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0x88), d = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0xDD);
+        _mm512_storeu_si512(to + j * ld_to, _mm512_xor_si512(flip, _mm512_shuffle_i32x4(a, c, 0x88)));
+        _mm512_storeu_si512(to + (4 + j) * ld_to, _mm512_xor_si512(flip, _mm512_shuffle_i32x4(b, d, 0x88)));
+        _mm512_storeu_si512(to + (8 + j) * ld_to, _mm512_xor_si512(flip, _mm512_shuffle_i32x4(a, c, 0xDD)));
+        _mm512_storeu_si512(to + (12 + j) * ld_to, _mm512_xor_si512(flip, _mm512_shuffle_i32x4(b, d, 0xDD)));
+    }
+}
+
+/* One channel for `vectors` times 16 pixels; even and odd blocks sum apart, so that enough products are in flight. */
+INLINE void lanes(int vectors, const intq_spconv2d *p, int64_t chunk, int64_t o, const int8_t *panel, int32_t *acc) {
+    __m512i even[4], odd[4];
+    for (int v = 0; v < vectors; v++) {
+        even[v] = chunk ? _mm512_loadu_si512(acc + 16 * v) : _mm512_set1_epi32(p->conv.rq.bias[o]);
+        odd[v] = _mm512_setzero_si512();
+    }
+    const int64_t list = chunk * p->lists + o, end = p->first[list + 1];
+    int64_t b = p->first[list];
+    for (; b + 2 <= end; b += 2) {
+        const __m512i w0 = four_bytes(p->blocks + 4 * b), w1 = four_bytes(p->blocks + 4 * b + 4);
+        const int8_t *x0 = panel + p->offset[b], *x1 = panel + p->offset[b + 1];
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v++) {
+            even[v] = _mm512_dpbusd_epi32(even[v], _mm512_loadu_si512(x0 + 64 * v), w0);
+            odd[v] = _mm512_dpbusd_epi32(odd[v], _mm512_loadu_si512(x1 + 64 * v), w1);
+        }
+    }
+    if (b < end)
+        for (int v = 0; v < vectors; v++)
+            even[v] = _mm512_dpbusd_epi32(even[v], _mm512_loadu_si512(panel + p->offset[b] + 64 * v), four_bytes(p->blocks + 4 * b));
+    for (int v = 0; v < vectors; v++) _mm512_storeu_si512(acc + 16 * v, _mm512_add_epi32(even[v], odd[v]));
+}
+
+void intq_spconv2d_b1x4_avx512vnni(const void *params, void *const *io, int64_t begin, int64_t end, uint8_t *scratch) {
+    const intq_spconv2d *p = params;
+    const intq_conv2d *c = &p->conv;
+    int32_t *acc = (int32_t *)scratch, *turned = acc + SP_LANES * SP_TILE;
+    int8_t *panel = (int8_t *)(turned + SP_LANES * SP_TILE), *a = panel + (c->lda - 64) * SP_LANES;
+    const int64_t all = (int64_t)c->n * c->oh * c->ow;
+    const __m512i flip = _mm512_set1_epi8(-128), keep = _mm512_setzero_si512();
+    intq_requant rq = c->rq;
+    rq.bias = NULL;
+    for (int64_t unit = begin; unit < end; unit++) {
+        const int64_t pixel0 = unit * SP_LANES, pixels = conv_min(SP_LANES, all - pixel0), vectors = (pixels + 15) / 16;
+        const int64_t whole = sp_direct(c) && c->c % 4 == 0 ? pixels / 16 : 0; /* vectors whose operands are transposed from where they lie */
+        sp_fill(c, io[0], pixel0 + 16 * whole, pixels - 16 * whole, a + 16 * whole * c->lda, 0);
+        for (int64_t v = 0; v < vectors; v++) {
+            const int8_t *from = v < whole ? (const int8_t *)io[0] + (pixel0 + 16 * v) * c->c : a + 16 * v * c->lda;
+            const int64_t step = (v < whole ? c->c : c->lda) / 4;
+            for (int64_t k = 0; k < c->lda - 64; k += 64)
+                transpose16((const int32_t *)(from + k), step, (int32_t *)(panel + k * SP_LANES + 64 * v), SP_LANES, flip);
+        }
+        for (int64_t tile = 0; tile < c->oc; tile += SP_TILE) {
+            const int64_t channels = conv_min(SP_TILE, c->oc - tile);
+            for (int64_t chunk = 0; chunk < p->chunks; chunk++)
+                for (int64_t o = 0; o < channels; o++)
+                    switch (vectors) {
+                    case 4: lanes(4, p, chunk, tile + o, panel, acc + o * SP_LANES); break;
+                    case 3: lanes(3, p, chunk, tile + o, panel, acc + o * SP_LANES); break;
+                    case 2: lanes(2, p, chunk, tile + o, panel, acc + o * SP_LANES); break;
+                    default: lanes(1, p, chunk, tile + o, panel, acc + o * SP_LANES);
+                    }
+            for (int64_t o = 0; o < channels; o += 16)
+                for (int64_t v = 0; v < vectors; v++) transpose16(acc + o * SP_LANES + 16 * v, SP_LANES, turned + 16 * v * SP_TILE + o, SP_TILE, keep);
+            c->finish(pixels, channels, turned, SP_TILE, &rq, tile, (int8_t *)io[1] + pixel0 * c->oc + tile, c->oc);
+        }
+    }
+}
+
+int64_t intq_spconv2d_b16x4_avx512vnni_prepare(void *params, uint8_t *packed) { return intq_spconv2d_prepare(params, packed, 16, SP_DOT4); }
+int64_t intq_spconv2d_b1x4_avx512vnni_prepare(void *params, uint8_t *packed) { return intq_spconv2d_prepare(params, packed, 1, SP_DOT4); }

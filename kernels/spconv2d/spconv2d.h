@@ -1,0 +1,25 @@
+/* spconv2d: what the drivers share. A unit is a run of output pixels with all channels. */
+#ifndef INTQ_SPCONV2D_H
+#define INTQ_SPCONV2D_H
+#include "conv2d/conv2d.inc"
+
+/* SP_ROWS: pixels of a unit of b16x4, whose lanes are channels; SP_LANES: of b1x4, whose lanes are pixels; SP_TILE: channels finished together. */
+enum { SP_ROWS = 48, SP_LANES = 64, SP_TILE = 64, SP_DEPTH = 384 }; /* SP_DEPTH: of K, whose transposed operands stay in the L1 cache */
+
+/* How blocks are packed: SP_DOT4 for dot products of 4 bytes ([channel][4]) on unsigned operands, SP_PLAIN ([4][channel]) on signed ones. */
+typedef enum { SP_PLAIN, SP_DOT4 } sp_packing;
+
+int64_t intq_spconv2d_prepare(intq_spconv2d *p, uint8_t *packed, int64_t width, sp_packing packing);
+
+static inline int sp_direct(const intq_conv2d *c) {
+    return c->kh == 1 && c->kw == 1 && c->stride_h == 1 && c->stride_w == 1 && c->pad_top == 0 && c->pad_left == 0 && c->oh == c->h && c->ow == c->w;
+}
+
+/* Copies the left operands of `pixels` pixels, lda bytes apart. */
+static inline void sp_fill(const intq_conv2d *c, const int8_t *x, int64_t pixel0, int64_t pixels, int8_t *a, int flip) {
+    if (!sp_direct(c))
+        conv_fill_columns(c, x, pixel0, pixels, 0, a, flip);
+    else
+        for (int64_t i = 0; i < pixels; i++) conv_copy(a + i * c->lda, x + (pixel0 + i) * c->c, c->c, flip);
+}
+#endif

@@ -1,0 +1,52 @@
+"""Pruned weights: the forms of a product that skip blocks of zeros. They give the same bytes as the dense one, so the plan may take either.
+
+A form is (name, function that appends its step). `forms` offers one only where enough blocks are zero; `choose.fastest` decides by the clock.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..graph import Array
+
+if TYPE_CHECKING:
+    from ..build import Builder
+    from ..choose import Form
+    from .base import View
+    from .product import Product
+
+SHAPES = {"b16x4": (16, 0.55), "b1x4": (1, 0.4)}  # channels of a block, and the share of blocks that may be left for it to be worth timing
+
+
+def density(weights: Array, channels: int) -> float:
+    """Share of the blocks of `channels` output channels by 4 along K that hold something else than zeros."""
+    flat = weights.reshape(len(weights), -1) != 0
+    flat = np.pad(flat, ((0, -flat.shape[0] % channels), (0, -flat.shape[1] % 4)))
+    return float(flat.reshape(flat.shape[0] // channels, channels, -1, 4).any(axis=(1, 3)).mean())
+
+
+def forms(b: Builder, v: View, op: Product, weights: Array, geometry: dict[str, Any]) -> list[Form]:
+    """The sparse forms of a product with these weights [O, ...] that may pay."""
+    if geometry["groups"] != 1 or op.rounding == "i64_15" or v.x(1).zero_point or 2 * np.count_nonzero(weights) > weights.size:
+        return []
+    found: list[Form] = []
+    for variant, (channels, most) in SHAPES.items():
+        share = density(weights, channels)
+        if share <= most:
+            found.append((f"sparse {variant}, {share:.0%} of the blocks", functools.partial(lower, b, v, op, weights, geometry, variant)))
+    return found
+
+
+def lower(b: Builder, v: View, op: Product, weights: Array, geometry: dict[str, Any], variant: str) -> None:
+    row = b.row("spconv2d", variant)
+    p = b.new("intq_spconv2d")
+    for name, value in geometry.items():
+        setattr(p.conv, name, value)
+    p.conv.weights = b.constant(weights, "int8_t *")
+    p.conv.finish = b.finish(op.rounding)
+    p.conv.bias = b.requant(p.conv.rq, v, op, v.array(2), v.array(3), v.array(4))
+    b.prepare(row, p)
+    b.step(v, row, p, p.units, reads=[v.node.inputs[0]])
