@@ -103,13 +103,19 @@ def product_constants(g: Graph, rng: Rng, rounding: str, w: Array, axis: int) ->
     ]  # fmt: skip
 
 
+def image(rng: Rng, most: int) -> tuple[int, int]:
+    """Height and width: mostly small, sometimes enough for several blocks of work per thread."""
+    most = 80 if rng.random() < 0.05 else most
+    return int(rng.integers(1, most)), int(rng.integers(1, most))
+
+
 def conv2d(g: Graph, rng: Rng) -> Graph:
-    rounding, h, w = pick(rng, *ROUNDINGS), int(rng.integers(1, 15)), int(rng.integers(1, 15))
+    rounding, (h, w) = pick(rng, *ROUNDINGS), image(rng, 15)
     groups = int(pick(rng, 1, 1, 1, 2, 3))
     cg, og = int(pick(rng, *CHANNELS[:20])), int(pick(rng, *CHANNELS[:20]))
     a = windows(rng, h, w, 7, True)
-    if h * w * cg * og * groups * a["kernel"][0] * a["kernel"][1] > 3_000_000:
-        cg, og = min(cg, 16), min(og, 17)
+    while h * w * cg * og * groups * a["kernel"][0] * a["kernel"][1] > 3_000_000 and cg * og > 1:
+        cg, og = max(cg // 2, 1), max(og // 2, 1)
     g.tensor("x", (1, h, w, cg * groups), zero_point=zero_point(rng))
     inputs = ["x", *product_constants(g, rng, rounding, data(rng, (og * groups, *a["kernel"], cg)), 0)]
     oh, ow = out_size(h, w, a)
@@ -120,7 +126,7 @@ def conv2d(g: Graph, rng: Rng) -> Graph:
 
 
 def dwconv2d(g: Graph, rng: Rng) -> Graph:
-    rounding, h, w = pick(rng, *ROUNDINGS), int(rng.integers(1, 18)), int(rng.integers(1, 18))
+    rounding, (h, w) = pick(rng, *ROUNDINGS), image(rng, 18)
     c, depth = int(pick(rng, *CHANNELS)), int(pick(rng, 1, 1, 1, 2, 5))
     a = windows(rng, h, w, 6, True)
     g.tensor("x", (1, h, w, c), zero_point=zero_point(rng))
