@@ -41,6 +41,12 @@ CONVS = [
     Conv(1, 6, 6, 8, 8, (7, 7), pads=(3, 3, 3, 3)),
     Conv(1, 4, 4, 8, 8, (4, 4)),
     Conv(3, 1, 1, 300, 200),
+    Conv(1, 20, 20, 40, 100),
+    Conv(1, 23, 23, 40, 144),
+    Conv(1, 37, 37, 3, 33, (3, 3), (2, 2), pads=(1, 1, 1, 1)),
+    Conv(1, 40, 20, 4, 48, (7, 7), (2, 2), pads=(3, 3, 3, 3)),
+    Conv(1, 7, 7, 160, 96, (3, 3), pads=(1, 1, 1, 1)),
+    Conv(1, 29, 31, 32, 64, (3, 3), pads=(1, 1, 1, 1)),
     Conv(37, 1, 1, 130, 10),
 ]
 DEPTHWISE = [
@@ -198,6 +204,14 @@ def test_dwconv2d_equals_int64(row: Row) -> None:
 
 
 def check_conv(row: Row, conv: Conv, seed: int, g: Row | None, weight_zero: int | None = None) -> None:
+    """One case with q15, whose fast paths differ with and without shifts to the left, and one with another rounding."""
+    for i, (rounding, wide) in enumerate((("q15", False), ("q15", True), (ROUNDINGS[1 + seed % 3], seed % 2 == 0))):
+        check_rounding(row, conv, 3 * seed + i, g, weight_zero, rounding, wide)
+
+
+def check_rounding(
+    row: Row, conv: Conv, seed: int, g: Row | None, weight_zero: int | None, rounding: str, wide: bool
+) -> None:
     rng = np.random.default_rng(seed)
     kind = rng.choice(["random", "random", "ends"], 2)
     low = -127 if g is not None and g.flags & FLAG_NO_MIN_WEIGHT else -128
@@ -205,7 +219,7 @@ def check_conv(row: Row, conv: Conv, seed: int, g: Row | None, weight_zero: int 
     xz = int(rng.choice([-128, 127, 0, 5]))
     wz = int(rng.choice([0, 0, -128, 127, 3])) if weight_zero is None else weight_zero
     acc = conv.accumulate(x, w, xz, wz)
-    rq = requant(rng, ROUNDINGS[seed % 4], conv.oc, float(np.abs(acc).max() + 1) / 2, bool(rng.integers(2)))
+    rq = requant(rng, rounding, conv.oc, float(np.abs(acc).max() + 1) / 2, wide)
     step = Step(row, finish_row(rq.rounding, row.isa), conv, w, rq, xz, wz, g)
     want = rq.apply(acc)
     for splits in (1, 3):
