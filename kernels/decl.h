@@ -91,6 +91,9 @@ typedef struct {
     int64_t a_bytes;           /* scratch for the left operand */
     int64_t m_blocks, n_blocks, panels_per_block;
     int64_t units, scratch_bytes; /* units = m_blocks * groups * n_blocks, n fastest */
+    /* a residual added to the finished block while it is in cache: intq_add of (this output, residual), or NULL. io then is x, residual, y */
+    const void *residual;
+    intq_kernel_fn *residual_add;
 } intq_conv2d;
 
 /* Depthwise. Weights come as w[kh][kw][oc], oc = c * multiplier. */

@@ -13,10 +13,12 @@ import numpy as np
 from .arena import Interval, place
 from .choose import fastest
 from .errors import UnsupportedError
+from .fuse import residual_adds
 from .graph import Array, Graph, Tensor
 from .kernel_api import ffi, pick
 from .memory import Pool, aligned
 from .ops import Op, View, sparse
+from .ops.elementwise import Add
 
 if TYPE_CHECKING:
     from .kernel_api import Row
@@ -218,10 +220,38 @@ class Builder:
     # ----- the whole graph -----
 
     def build(self) -> Plan:
+        """Lower every node, a product that feeds a residual addition together with it."""
+        fused = residual_adds(self.graph)
+        late = {product.name for product, _ in fused.values()}
         for node in self.graph.nodes:
             assert isinstance(node.attrs, Op)
+            if node.name in late:
+                continue
+            if node.name in fused:
+                product, other = fused[node.name]
+                assert isinstance(product.attrs, Op)
+                product.attrs.lower(View(self.graph, product), self)
+                if self.attach(View(self.graph, node), self.steps[-1], product.outputs[0], other):
+                    continue
             node.attrs.lower(View(self.graph, node), self)
         return Plan(self)
+
+    def attach(self, v: View, step: Step, product: str, other: str) -> bool:
+        """Let a convolution add its residual to each block before it leaves the cache; False where its kernel cannot."""
+        op = v.node.attrs
+        if step.row.op != "conv2d" or step.row.variant != "any" or step.writes != [product] or not isinstance(op, Add):
+            return False
+        row = self.row("add", "any")
+        first = v.node.inputs[0] == product
+        (m1, m2), (a, b) = ((op.m1, op.m2), (0, 1)) if first else ((op.m2, op.m1), (1, 0))
+        p = self.new("intq_add", m1=m1, m2=m2, shift=op.shift, lo=op.lo, hi=op.hi, a_zero_point=v.x(a).zero_point,
+                     b_zero_point=v.x(b).zero_point, y_zero_point=v.y().zero_point)  # fmt: skip
+        for i in range(6):
+            p.shape.dims[i] = 1
+        p.shape.stride_a[5] = p.shape.stride_b[5] = 1
+        step.params.residual, step.params.residual_add = ffi.cast("void *", p), ffi.cast("intq_kernel_fn *", row.c.fn)
+        step.reads, step.writes = [*step.reads, other], list(v.node.outputs)
+        return True
 
 
 class Plan:

@@ -71,7 +71,8 @@ class NativeEngine:
             before = found.get(step.node)
             kernel = kernel_name(step) if before is None else before.kernel
             found[step.node] = profile_row(self.graph, nodes[step.node], kernel, t + (before.ns if before else 0), self.batch)
-        return list(found.values())
+        # a node without a step of its own is part of another's, or nothing but a name for the same bytes
+        return [found.get(n.name) or profile_row(self.graph, n, "-", 0, self.batch) for n in self.graph.nodes]
 
     def clone(self) -> NativeEngine:
         return NativeEngine(self.graph, self.threads, self.isa, self.batch, self.plan)
