@@ -40,7 +40,7 @@ class Mse(HistogramCalibrator):
                     continue
                 for share in FINE:
                     trial = (low, share * start[1]) if end else (share * start[0], high)
-                    found = error(centres, counts, *trial, bits)
+                    found = error(centres, counts, trial[0], trial[1], bits)
                     if found < best:
                         best, (low, high) = found, trial
             if (low, high) == start:

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from ...edge import scalar_scale
 from ...errors import InputError, UnsupportedError
 from ...model import Model
 from ...walk import walk
@@ -77,7 +78,7 @@ def samples(im: Importer, inputs: list[Array] | None, count: int) -> list[Array]
 
 def dequantized(im: Importer, x: Array) -> Array:
     t = im.graph.of(im.graph.inputs[0].tensor)
-    return np.asarray(np.float32(t.scale) * (x.astype(np.int64) - t.zero_point).astype(np.float32))
+    return np.asarray(np.float32(scalar_scale(t)) * (x.astype(np.int64) - t.zero_point).astype(np.float32))
 
 
 def collect(im: Importer, values: dict[str, Array], interpreter: Any, layers: dict[int, Layer]) -> None:
