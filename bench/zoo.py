@@ -84,8 +84,8 @@ def images(folder: Path, size: int, count: int) -> F32:
     side = size or SIZE
     pixels = np.stack([np.asarray(Image.open(f).convert("RGB").resize((side, side), Image.Resampling.BILINEAR)) for f in files])
     x = (pixels.astype(np.float32) / 255 - np.array([0.485, 0.456, 0.406], np.float32)) / np.array([0.229, 0.224, 0.225], np.float32)
-    x = np.ascontiguousarray(x.transpose(0, 3, 1, 2), np.float32)
-    return x if size else np.ascontiguousarray(x[:, :, side // 2])
+    whole: F32 = np.ascontiguousarray(x.transpose(0, 3, 1, 2), np.float32)
+    return whole if size else np.ascontiguousarray(whole[:, :, side // 2])
 
 
 def build(name: str, x: F32) -> Any:
