@@ -28,6 +28,10 @@ static inline int64_t conv_acc_bytes(const intq_conv2d *p) {
     return conv_round_up(chunk > tiles ? chunk : tiles, 64);
 }
 
+/* CONV_IM2COL: bytes of the copied operands of a block, and columns of an input row with its borders. */
+static inline int64_t conv_columns_bytes(const intq_conv2d *p) { return conv_round_up(p->band * p->lda + INTQ_SLACK, 64); }
+static inline int64_t conv_padded_width(const intq_conv2d *p) { return (int64_t)(p->ow - 1) * p->stride_w + p->kw; }
+
 /* The prepare function of every conv2d row: chooses, packs, folds. */
 int64_t intq_conv2d_prepare(intq_conv2d *p, uint8_t *packed);
 #endif

@@ -71,6 +71,7 @@ static void choose(intq_conv2d *p) {
         p->band = (int32_t)even_blocks(pixels_of(p), rows_per_block(p), p->ku >= 64 ? 32 : 48);
         p->m_blocks = (pixels_of(p) + p->band - 1) / p->band;
         p->a_bytes = p->mode == CONV_DIRECT && !(p->flags & INTQ_UNSIGNED_A) ? 0 : p->band * p->lda;
+        if (p->mode == CONV_IM2COL) p->a_bytes = conv_columns_bytes(p) + p->kh * conv_padded_width(p) * p->c;
     }
     const int64_t panels = panels_of(p), blocks = p->m_blocks * p->groups;
     const int64_t parts = blocks >= MIN_BLOCKS ? 1 : (MIN_BLOCKS + blocks - 1) / blocks;
