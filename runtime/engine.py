@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from typing import Any, Protocol
@@ -14,6 +15,8 @@ from .kernel_api import closure, ffi, function, lib
 from .memory import aligned
 from .ops import Op, View
 from .walk import NodeProfile, walk
+
+NO_TIMES = ffi.NULL if ffi is not None else None
 
 
 class Engine(Protocol):
@@ -44,6 +47,8 @@ class NativeEngine:
     def start_pool(self) -> None:
         self.pid = os.getpid()
         self.pool = ffi.gc(lib.intq_threads_new(self.threads), lib.intq_threads_free) if self.threads > 1 else ffi.NULL
+        # bound once: small networks take about as long as looking these names up
+        self.run = functools.partial(lib.intq_run, self.steps, self.count, self.pool, self.scratch_pointer, self.scratch_bytes)
 
     def buffer(self, tensor: str) -> Array:
         t = self.graph.tensors[tensor]
@@ -53,11 +58,11 @@ class NativeEngine:
         nbytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(t.dtype).itemsize
         return self.memory[self.plan.root(tensor)][:nbytes].view(t.dtype).reshape(shape)
 
-    def invoke(self, ns: Any = None) -> None:
-        if self.pid != os.getpid():  # threads do not survive a fork; the child must not free the parent's
+    def invoke(self, ns: Any = NO_TIMES) -> None:
+        if self.threads > 1 and self.pid != os.getpid():  # threads do not survive a fork; the child must not free the parent's
             ffi.gc(self.pool, None)
             self.start_pool()
-        lib.intq_run(self.steps, self.count, self.pool, self.scratch_pointer, self.scratch_bytes, ffi.NULL if ns is None else ns)
+        self.run(ns)
 
     def kernels(self) -> list[tuple[str, str]]:
         return [(step.node, kernel_name(step)) for step in self.plan.steps]

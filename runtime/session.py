@@ -137,6 +137,9 @@ class Session:
     def invoke(self) -> None:
         """Run once on `input_buffer`s; results appear in `output_buffer`s."""
         with self._lock:
+            if not self._states:
+                self.engine.invoke()
+                return
             self._enter_state()
             self.engine.invoke()
             for (_, write), kept in zip(self._states, self._next, strict=True):

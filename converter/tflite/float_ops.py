@@ -11,7 +11,7 @@ from .float import Handler, Translator
 from .importer import Refusal
 from .move import ints, squeezed
 from .pool import axes_of
-from .products import tap_positions, window
+from .products import window
 from .reader import OperatorInfo
 
 
@@ -48,7 +48,7 @@ def transpose_conv(t: Translator, op: OperatorInfo) -> None:
         full = (shape[1 + axis] - 1) * stride[axis] + w.shape[1 + axis]
         total = max(full - out[1 + axis], 0) if op.option("Padding") == 0 else 0
         pads.append((total // 2, full - out[1 + axis] - total // 2))
-    if any(b < 0 for _, b in pads) or not tap_positions(stride[0], w.shape[1], pads[0][0], 0):
+    if any(b < 0 for _, b in pads):
         raise Refusal(f"output {out} of input {shape}")
     inputs = [t.take(op.inputs[2], "nchw"), t.weight(w.transpose(3, 0, 1, 2), f"{wish}/w")]
     if t.has(op, 3):

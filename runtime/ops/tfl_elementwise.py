@@ -131,7 +131,7 @@ class TflBinary(Op, kw_only=True):
         p = b.new("intq_tfl_binary", lo=self.lo, hi=self.hi, a_zero_point=v.x(0).zero_point, b_zero_point=v.x(1).zero_point,
                   y_zero_point=v.y().zero_point, **self.fields())  # fmt: skip
         units, run = b.broadcast(p.shape, v)
-        b.step(v, row, p, units, min_units=max(1, 4096 // run))
+        b.step(v, row, p, units, min_units=max(1, 4096 // run), reads=list(v.node.inputs))
 
 
 class TflAdd(TflBinary, kw_only=True):

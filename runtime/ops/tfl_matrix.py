@@ -107,7 +107,7 @@ class TflBatchMatmul(Op, kw_only=True):
                 shape = b.shape(v.x(i))
                 at = k - 4 + len(shape) - 2
                 strides[k] = int(np.prod(shape[at + 1 :])) if at >= 0 and shape[at] > 1 else 0
-        b.step(v, b.row("tfl_batch_matmul", VARIANT[v.x().dtype]), p, int(np.prod(batch)) * rows)
+        b.step(v, b.row("tfl_batch_matmul", VARIANT[v.x().dtype]), p, int(np.prod(batch)) * rows, reads=list(v.node.inputs))
 
 
 class TflGather(Op, kw_only=True):
@@ -140,4 +140,4 @@ class TflGather(Op, kw_only=True):
         batch = int(np.prod(x[: self.batch_dims]))
         outer, inner = int(np.prod(x[self.batch_dims : self.axis])), int(np.prod(x[self.axis + 1 :])) * np.dtype(v.x().dtype).itemsize
         p = b.new("intq_tfl_gather", outer=outer, axis=x[self.axis], count=int(np.prod(index[self.batch_dims :])), inner_bytes=inner)
-        b.step(v, b.row("tfl_gather", "any"), p, batch * outer)
+        b.step(v, b.row("tfl_gather", "any"), p, batch * outer, reads=list(v.node.inputs))
