@@ -47,6 +47,7 @@ def test_clang(tmp_path: Path) -> None:
 
 
 def test_converted_network(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
     converter = pytest.importorskip("intq.converter")
     digits = Path(__file__).parent.parent / "examples"
     with np.load(digits / "digits.npz") as data:
@@ -102,6 +103,7 @@ def test_names_and_aliases(reshapes: bool, tmp_path: Path) -> None:
 
 
 def test_a_static_arena_and_null_pointers(tmp_path: Path) -> None:
+    need("gcc")
     export_c(Model(small_graph(False)), tmp_path, name="net")
     (tmp_path / "null.c").write_text(
         '#include "net.h"\nstatic signed char x[NET_INPUT_0_BYTES], y[NET_OUTPUT_0_BYTES];\n'
@@ -137,6 +139,7 @@ def test_errors_name_every_op(tmp_path: Path) -> None:
 
 
 def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    need("gcc", "make")
     path = tmp_path / "My net.intq"
     Model(small_graph(False)).save(path)
     assert main(["export-c", str(path), "-o", str(tmp_path / "out")]) == 0
