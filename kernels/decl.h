@@ -282,6 +282,21 @@ typedef struct {
     int64_t units, scratch_bytes; /* (prepare) */
 } intq_spconv2d;
 
+/* Fully connected with 4-bit codes (SPEC_lowbit.md L4). codes[n][(k + 1) / 2], the first of a pair in the low half; multipliers[n][groups] or
+ * NULL. A unit is a panel of 32 channels. */
+typedef struct {
+    const uint8_t *codes, *multipliers;
+    const int8_t *codebook;          /* 16 entries */
+    const uint8_t *packed;           /* (prepare) [panel][k / 4][16 channels][4]: low halves channels 0..15 of the panel, high halves 16..31 */
+    const uint8_t *packed_multipliers; /* (prepare) [panel][group][32] */
+    intq_finish_fn *finish;
+    intq_requant rq;                 /* rq.bias: (prepare) folds the zero point */
+    int32_t *bias;
+    int64_t m, n, k, group, groups;
+    int32_t x_zero_point;
+    int64_t units, scratch_bytes;    /* (prepare) */
+} intq_dense_codes;
+
 /* ----- binary layers (SPEC_lowbit.md); bit rows are padded to whole 64-bit words, a set bit is +1 ----- */
 
 /* Binary convolution. Weights come as w[oc][kh][kw][bytes]. A unit is a block of output pixels and a part of the panels of 32 channels. */

@@ -95,3 +95,15 @@ def rescale16(x: Array, *, y_zero_point: int, multiplier: int, shift: int, lo: i
     """(L3.3): int16 to int8."""
     q = ((x.astype(np.int64) * multiplier + (1 << (shift - 1))) >> shift) + y_zero_point
     return np.clip(q, lo, hi).astype(np.int8)
+
+
+def dense_codes(
+    x: Array, codes: Array, codebook: Array, multipliers: Array, bias: Array, multiplier: Array, shift: Array, *, x_zero_point: int,
+    y_zero_point: int, group: int, rounding: str, lo: int, hi: int,
+) -> Array:  # fmt: skip
+    """(L4.1): x[...,K], codes uint8[N, ceil(K/2)] into codebook int8[16], multipliers uint8[N, ceil(K/group)] -> [...,N]."""
+    w = codebook.astype(np.int64)[np.stack([codes & 15, codes >> 4], axis=-1).reshape(len(codes), -1)][:, : x.shape[-1]]
+    w *= np.repeat(multipliers.astype(np.int64), group, axis=1)[:, : x.shape[-1]]
+    acc = (x.astype(np.int64) - x_zero_point) @ w.T + bias
+    q = ROUNDINGS[rounding](acc, multiplier.astype(np.int64), shift.astype(np.int64), y_zero_point)
+    return np.clip(q, lo, hi).astype(np.int8)

@@ -107,4 +107,20 @@ def rescale16(g: Graph, rng: Rng) -> Graph:
     return finish(g, "rescale16", attrs, ["x"], shape, "int8", zero_point(rng))
 
 
-FAMILIES = {"bconv2d": bconv2d, "bconv2d_bits": bconv2d_bits, "bsign": bsign, "add16": add16, "avg_pool16": avg_pool16, "rescale16": rescale16}
+def dense_codes(g: Graph, rng: Rng) -> Graph:
+    rounding, k, n = pick(rng, "q15", "shift", "q31_single", "q31_double"), int(pick(rng, *BITS, 300, 1000)), int(pick(rng, *OUTPUTS))
+    group = int(pick(rng, 4, 32, 64, 128, -(-k // 4) * 4))
+    lead = tuple(int(d) for d in rng.integers(1, 6, int(rng.integers(0, 2))))
+    g.tensor("x", (1, *lead, k), zero_point=zero_point(rng))
+    most = min(255, 2**30 // (128 * 255 * k))
+    g.constant("codes", rng.integers(0, 256, (n, (k + 1) // 2)).astype(np.uint8))
+    g.constant("codebook", data(rng, (16,)))
+    g.constant("multipliers", rng.integers(0, most + 1, (n, -(-k // group))).astype(np.uint8))
+    reach = float(most * 128 * 255 * k)
+    bias = rng.integers(-(2**20), 2**20, n).astype(np.int32)
+    multiplier, shift = requantize_params(scales(rng, rounding, np.full(n, reach + 2**21)), rounding)
+    inputs = ["x", "codes", "codebook", "multipliers", *(g.constant(c, a) for c, a in (("bias", bias), ("multiplier", multiplier), ("shift", shift)))]
+    return finish(g, "dense_codes", {"group": group, "rounding": rounding, **clamp(rng)}, inputs, (1, *lead, n), "int8", zero_point(rng))
+
+
+FAMILIES = {"dense_codes": dense_codes, "bconv2d": bconv2d, "bconv2d_bits": bconv2d_bits, "bsign": bsign, "add16": add16, "avg_pool16": avg_pool16, "rescale16": rescale16}

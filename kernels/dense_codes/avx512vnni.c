@@ -1,0 +1,88 @@
+/* dense_codes with vpshufb as the codebook and vpdpbusd: a vector of codes is 2 x 16 channels by 4 of K; up to 4 rows share its decoding. */
+#ifndef __AVX512VNNI__
+#error "compile with the flags of avx512vnni in isa.def"
+#endif
+#include <immintrin.h>
+#include <string.h>
+
+#include "dense_codes/dense_codes.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE __m512i four_bytes(const uint8_t *a) {
+    int32_t v;
+    __builtin_memcpy(&v, a, 4);
+    return _mm512_set1_epi32(v);
+}
+
+/* One step: 64 bytes of codes times 4 inputs of each row. */
+INLINE void step(int rows, __m512i table, const uint8_t *codes, const uint8_t *x, int64_t ldx, __m512i (*part)[2]) {
+    const __m512i low = _mm512_set1_epi8(15), c = _mm512_loadu_si512(codes);
+    const __m512i w0 = _mm512_shuffle_epi8(table, _mm512_and_si512(c, low));
+    const __m512i w1 = _mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi16(c, 4), low));
+    _mm_prefetch((const char *)(codes + 4096), _MM_HINT_T0);
+#pragma GCC unroll 4
+    for (int i = 0; i < rows; i++) {
+        const __m512i v = four_bytes(x + i * ldx);
+        part[i][0] = _mm512_dpbusd_epi32(part[i][0], v, w0);
+        part[i][1] = _mm512_dpbusd_epi32(part[i][1], v, w1);
+    }
+}
+
+INLINE void panel(int rows, const intq_dense_codes *p, int64_t unit, const uint8_t *x, int64_t ldx, int32_t *acc) {
+    const __m512i table = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)p->codebook));
+    const uint8_t *codes = p->packed + unit * codes_panel(p), *scales = p->packed_multipliers + unit * p->groups * CODES_NR;
+    const int64_t steps = p->group / 4, all = (p->k + 3) / 4;
+    __m512i sum[4][2];
+#pragma GCC unroll 4
+    for (int i = 0; i < rows; i++)
+        for (int h = 0; h < 2; h++) sum[i][h] = _mm512_loadu_si512(p->rq.bias + unit * CODES_NR + 16 * h);
+    for (int64_t g = 0; g < p->groups; g++, scales += CODES_NR) {
+        const int64_t from = g * steps, end = from + steps < all ? from + steps : all;
+        __m512i even[4][2], odd[4][2];
+#pragma GCC unroll 4
+        for (int i = 0; i < rows; i++) even[i][0] = even[i][1] = odd[i][0] = odd[i][1] = _mm512_setzero_si512();
+        int64_t s = from;
+        for (; s + 2 <= end; s += 2) {
+            step(rows, table, codes + 64 * s, x + 4 * s, ldx, even);
+            step(rows, table, codes + 64 * s + 64, x + 4 * s + 4, ldx, odd);
+        }
+        if (s < end) step(rows, table, codes + 64 * s, x + 4 * s, ldx, even);
+        const __m512i m[2] = {_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)scales)), _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(scales + 16)))};
+#pragma GCC unroll 4
+        for (int i = 0; i < rows; i++)
+            for (int h = 0; h < 2; h++) sum[i][h] = _mm512_add_epi32(sum[i][h], _mm512_mullo_epi32(m[h], _mm512_add_epi32(even[i][h], odd[i][h])));
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < rows; i++)
+        for (int h = 0; h < 2; h++) _mm512_storeu_si512(acc + CODES_NR * i + 16 * h, sum[i][h]);
+}
+
+void intq_dense_codes_any_avx512vnni(const void *params, void *const *io, int64_t begin, int64_t end, uint8_t *scratch) {
+    const intq_dense_codes *p = params;
+    const int64_t ldx = (p->k + 67) / 64 * 64;
+    int32_t acc[4 * CODES_NR] __attribute__((aligned(64)));
+    intq_requant rq = p->rq;
+    rq.bias = NULL;
+    for (int64_t i = 0; i < p->m; i++)
+        for (int64_t k = 0; k < p->k; k++) scratch[i * ldx + k] = ((const uint8_t *)io[0])[i * p->k + k] ^ 128;
+    if (p->k % 4) /* codes behind K decode to something: they meet zeros */
+        for (int64_t i = 0; i < p->m; i++) memset(scratch + i * ldx + p->k, 0, 4);
+    for (int64_t unit = begin; unit < end; unit++) {
+        const int64_t channel = unit * CODES_NR, n = p->n - channel < CODES_NR ? p->n - channel : CODES_NR;
+        for (int64_t i = 0; i < p->m;) {
+            const int64_t rows = p->m - i >= 4 ? 4 : p->m - i >= 2 ? 2 : 1;
+            const uint8_t *x = scratch + i * ldx;
+            if (rows == 4)
+                panel(4, p, unit, x, ldx, acc);
+            else if (rows == 2)
+                panel(2, p, unit, x, ldx, acc);
+            else
+                panel(1, p, unit, x, ldx, acc);
+            p->finish(rows, n, acc, CODES_NR, &rq, channel, (int8_t *)io[1] + i * p->n + channel, p->n);
+            i += rows;
+        }
+    }
+}
+
+int64_t intq_dense_codes_any_avx512vnni_prepare(void *params, uint8_t *packed) { return intq_dense_codes_prepare(params, packed, 128); }
