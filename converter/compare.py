@@ -25,6 +25,7 @@ from .data import Replay
 from .ir import Array, Float
 from .lower import Context, lower
 from .lower.view import View
+from .passes import steps
 from .pipeline import prepare
 from .quantize import QParam
 
@@ -106,6 +107,7 @@ def compare(
     Raises `InputError` where the model was not converted from the source, or labels and inputs differ in number.
     """
     net, replay = prepare(source, inputs)
+    steps.apply(net, model.recipe.get("steps", ()))
     assert replay is not None
     if set(net.inputs) != {port.name for port in model.inputs}:
         raise InputError(f"the model takes {[port.name for port in model.inputs]}, the source {net.inputs}: they do not belong together")

@@ -58,7 +58,7 @@ def convert_model(
 
 def build(source: Any, data: Any, recipe: Recipe, progress: Progress | None) -> Model:
     conversion = convert_onnx(source, data, recipe, progress)
-    return Model(conversion.graph, recipe=recipe.describe())
+    return Model(conversion.graph, recipe=conversion.recipe.describe())
 
 
 def as_onnx(model: Any, example_inputs: Any) -> Any:

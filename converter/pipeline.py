@@ -6,17 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import onnx
 
 from ..errors import InputError
 from ..graph import Graph
-from . import passes, ranges
+from . import passes, ranges, zeroshot
 from .bn_statistics import Statistics, batchnorm_statistics
 from .calibrate import Progress, observe
 from .calibrators import CALIBRATORS, Several
 from .data import Replay, as_array
-from .ir import Float, Node
+from .ir import Array, Float, Node
 from .lockstep import Picker
 from .lower import Context, check_supported, lower
 from .onnx.clean import clean
@@ -24,8 +25,10 @@ from .onnx.load import load
 from .onnx.load import read as read_file
 from .onnx.read import read
 from .onnx.single import evaluate
+from .passes import steps
 from .quantize import QParam, QWeight
 from .recipe import ACTIVATIONS, Layer, Recipe
+from .search import fixed_bits, plan, searched
 from .weights import choices, needs_samples, quantize_all
 
 
@@ -76,28 +79,47 @@ def convert_onnx(model: str | Path | onnx.ModelProto, data: Any, recipe: Recipe,
     """`data`: calibration samples in any form of `data.stream`. Raises `InputError`, `UnsupportedError`."""
     net, replay = prepare(model, data)
     check_supported(net)
+    steps.apply(net, recipe.steps)
     conversion = Conversion(net, recipe)
     names = ranges.observed(net)
     picker = Picker(net, recipe.samples) if wants_samples(net, recipe) else None
-    if names:
+    if recipe.zero_shot and replay is None and not net.pinned:
+        conversion.ranges = without_data(model, net, names, recipe)
+    elif names:
         conversion.ranges = calibrate(net, replay, names, recipe, progress, picker)
     conversion.params = ranges.assign(net, conversion.ranges, recipe.symmetric, activation_bits(net, recipe))
     if not net.pinned:  # an already quantized network keeps its integers
         samples = None if picker is None else picker.samples()
+        if recipe.budget and samples is not None:
+            recipe = conversion.recipe = search_bits(net, conversion.params, recipe, samples, progress)
         conversion.weights = quantize_all(net, conversion.params, recipe, samples, lambda: statistics(model, net), progress)
     conversion.lowered = lower(net, conversion.params, conversion.weights)
     return conversion
 
 
+def search_bits(net: Float, params: dict[str, QParam], recipe: Recipe, samples: dict[str, Array], progress: Progress | None) -> Recipe:
+    """The recipe with the bits of each layer, found under its budget."""
+
+    def build(bits: int) -> Context:  # what is timed needs no good weights
+        quick = msgspec.structs.replace(fixed_bits(recipe, net, bits), rounding="nearest", bias_correction="none")
+        return lower(net, params, quantize_all(net, params, quick, None, dict))
+
+    return searched(recipe, plan(net, recipe, samples, build, progress))
+
+
 def statistics(model: str | Path | onnx.ModelProto, net: Float) -> Statistics:
     """What batch normalization says about the activations of `net`, from the network before it was folded."""
+    return batchnorm_statistics(unfolded(model, net))
+
+
+def unfolded(model: str | Path | onnx.ModelProto, net: Float) -> Float:
     shapes = {name: np.zeros(net.shape(name), net.values[name].dtype) for name in net.inputs}
-    return batchnorm_statistics(prepare(model, shapes, folded=False)[0])
+    return prepare(model, shapes, folded=False)[0]
 
 
 def wants_samples(net: Float, recipe: Recipe) -> bool:
     """Whether some of the data is needed again after calibration."""
-    return not net.pinned and any(needs_samples(choice) for choice in choices(net, recipe).values())
+    return not net.pinned and (bool(recipe.budget) or any(needs_samples(choice) for choice in choices(net, recipe).values()))
 
 
 def settings_of(net: Float, recipe: Recipe) -> dict[str, Layer]:
@@ -136,6 +158,17 @@ def calibrate(
             low, high = calibrator.range(name, bits[name])
             found[name] = float(low), float(high)
     return found
+
+
+def without_data(model: str | Path | onnx.ModelProto, net: Float, names: list[str], recipe: Recipe) -> dict[str, tuple[float, float]]:
+    """The range of every value in `names` from batch normalization alone."""
+    source = unfolded(model, net)
+    calibrator = CALIBRATORS[recipe.calibrator]()
+    known = {*source.inputs, *(name for node in source.nodes for name in node.outputs)}
+    if missing := [name for name in names if name not in known]:
+        raise InputError(f"zero_shot: {', '.join(missing[:4])} came into being in a rewrite of the network; give calibration data")
+    zeroshot.observe(source, names, calibrator, recipe.input_range)
+    return {name: calibrator.range(name, bits) for name, bits in activation_bits(net, recipe).items() if name in names}
 
 
 def table_range(net: Float, node: Node) -> tuple[float, float]:

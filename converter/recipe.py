@@ -13,6 +13,7 @@ import msgspec
 
 from ..errors import RecipeError
 from .calibrators import CALIBRATORS
+from .passes.steps import STEPS
 from .rounding import ROUNDINGS
 from .rounding.scales import SCALES
 
@@ -20,7 +21,6 @@ WEIGHTS = {"int8": 8, "int4": 4, "int2": 2}
 ACTIVATIONS = {"int8": 8, "int6": 6, "int4": 4}
 GRANULARITIES = ("channel", "group", "tensor")
 CORRECTIONS = ("none", "analytic", "empirical")
-STEPS: tuple[str, ...] = ("equalize", "split_outliers")
 SENSITIVITIES = ("measured", "hessian")
 
 
@@ -69,6 +69,7 @@ class Recipe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=Tr
     keep_int8: tuple[str, ...] = ()
     budget: dict[str, float] = {}
     layers: dict[str, Layer] = {}
+    searched_under: dict[str, float] = {}  # the budget of the search that wrote `layers`
 
     def layer(self, name: str, position: int, count: int) -> Layer:
         """The settings of the weighted layer `name`, number `position` of `count`, with nothing left open."""
@@ -91,12 +92,13 @@ def matches(pattern: str, name: str, position: int, count: int) -> bool:
         return position == 0
     if pattern == "last":
         return position == count - 1
-    return fnmatch.fnmatchcase(name, pattern)
+    return pattern == name or fnmatch.fnmatchcase(name, pattern)
 
 
 BASES: dict[str, Recipe] = {
     "fast": Recipe(base="fast"),
     "balanced": Recipe(base="balanced", calibrator="mse", bias_correction="empirical"),
+    "zero_shot": Recipe(base="zero_shot", zero_shot=True, bias_correction="analytic"),
     "best": Recipe(base="best", calibrator="mse", rounding="gptq_cd", weight_range="omse", bias_correction="empirical"),
 }
 
@@ -135,6 +137,12 @@ def _read(path: Path) -> dict[str, Any]:
         raise RecipeError(f"{path} cannot be read: {error}") from error
 
 
+def needs_data(recipe: Recipe) -> bool:
+    """Whether some layer is rounded or corrected by samples, or a search is asked for."""
+    places = [recipe, *recipe.layers.values()]
+    return bool(recipe.budget) or any(s.rounding not in (None, "nearest") or s.bias_correction == "empirical" for s in places)
+
+
 def check(recipe: Recipe) -> Recipe:
     """Every value names something that exists. Raises `RecipeError` with the choices."""
     tables: dict[str, tuple[str, ...]] = {
@@ -156,10 +164,14 @@ def check(recipe: Recipe) -> Recipe:
             raise RecipeError(f"recipe: unknown step {step!r}; there are {', '.join(STEPS) or 'none'}")
     if recipe.search not in SENSITIVITIES:
         raise RecipeError(f"recipe: search = {recipe.search!r}; there are {', '.join(SENSITIVITIES)}")
+    if recipe.zero_shot and needs_data(recipe):
+        raise RecipeError('recipe: zero_shot has no samples: use rounding "nearest", bias_correction "none" or "analytic", and no budget')
     if recipe.samples < 1 or any((size or 1) < 1 for size in (recipe.group_size, *(layer.group_size for layer in recipe.layers.values()))):
         raise RecipeError("recipe: samples and group_size must be at least 1")
     if recipe.input_range is not None and not recipe.input_range[0] < recipe.input_range[1]:
         raise RecipeError(f"recipe: input_range = {list(recipe.input_range)} is empty")
+    if len(recipe.budget) > 1:
+        raise RecipeError(f"recipe: one budget at a time, not {', '.join(recipe.budget)}")
     unknown = set(recipe.budget) - {"bits", "bytes", "latency_ms"}
     if unknown:
         raise RecipeError(f"recipe: unknown budget {', '.join(sorted(unknown))}; there are bits, bytes, latency_ms")

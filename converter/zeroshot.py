@@ -1,0 +1,108 @@
+"""Ranges without data: noise is sent through the network, and every batch normalization makes its statistics right again.
+
+Each BatchNormalization normalizes by the mean and variance of the noise itself (as in training), so that its output has exactly the
+mean beta and deviation gamma that it had on the training set, channel by channel, whatever came in. What lies between two of them
+(activations, sums, pooling) follows. The constraint is that of ZeroQ (Cai et al. 2020, arXiv:2001.00281, equation 4), met layer by layer
+in one forward pass instead of by gradient descent on the inputs. DFQ (Nagel et al. 2019, section 4.2) reads the same statistics.
+
+The input's own mean and deviation are solved for from the first batch normalization. Noise is 1/f, as images are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from .calibrators import Calibrator
+from .ir import Array, Float
+from .lockstep import clamped, executor, last_uses
+
+SAMPLES = 32
+REACH = 2.5  # the input's range in deviations: images are bounded, and their histograms wide
+NEIGHBOUR, CHANNEL = 0.95, 0.9  # correlations of neighbouring pixels and of colours in images
+
+
+def input_moments(net: Float, name: str) -> tuple[Array, float] | None:
+    """Mean per channel and common deviation of an input that a convolution with batch normalization reads; None for others.
+
+    running mean = sum of the kernel x mean (least squares); running variance = deviation^2 x w^T R w with the correlations R of images.
+    """
+    uses = net.consumers()
+    for conv in uses.get(name, []):
+        after = uses.get(conv.output, [])
+        if conv.op != "Conv" or len(after) != 1 or after[0].op != "BatchNormalization" or conv.attrs.get("group", 1) != 1:
+            continue
+        weight = net.constants[conv.inputs[1]].astype(np.float64)
+        mean, variance = (net.constants[n].astype(np.float64) for n in after[0].inputs[3:5])
+        bias = net.constants[conv.inputs[2]] if len(conv.inputs) > 2 and conv.inputs[2] else 0.0
+        sums = weight.reshape(*weight.shape[:2], -1).sum(axis=2)
+        found = np.linalg.lstsq(sums, mean - bias, rcond=0.05)[0]
+        places = np.stack(np.unravel_index(np.arange(int(np.prod(weight.shape[1:]))), weight.shape[1:]), axis=1)
+        apart = np.abs(places[:, None] - places[None]).astype(np.float64)
+        r = NEIGHBOUR ** apart[:, :, 1:].sum(axis=2) * CHANNEL ** (apart[:, :, 0] > 0)
+        rows = weight.reshape(len(weight), -1)
+        power = np.einsum("ok,kl,ol->o", rows, r, rows)
+        good = power > 1e-3 * power.max()
+        return found, float(np.sqrt(np.median(variance[good] / power[good])))
+    return None
+
+
+def pink(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Noise [N, C, ...] with amplitude 1/f along the image axes, channels correlated, mean 0 and deviation 1."""
+    white = rng.standard_normal(shape)
+    if len(shape) > 2:
+        white = CHANNEL**0.5 * rng.standard_normal((shape[0], 1, *shape[2:])) + (1 - CHANNEL) ** 0.5 * white
+        axes = tuple(range(2, len(shape)))
+        f = np.sqrt(sum(np.fft.fftfreq(size).reshape([-1 if i == a else 1 for i in range(len(axes))]) ** 2 for a, size in enumerate(shape[2:])))
+        white = np.fft.ifftn(np.fft.fftn(white, axes=axes) / np.maximum(f, 1 / max(shape[2:])), axes=axes).real
+    return np.asarray((white - white.mean()) / max(white.std(), 1e-12))
+
+
+def inputs(net: Float, given: tuple[float, float] | None, count: int = SAMPLES) -> dict[str, Array]:
+    """Noise for every input within `given`, or within what the first batch normalization says, or within [-1, 1]."""
+    rng = np.random.default_rng(0)
+    result = {}
+    for name in net.inputs:
+        shape = (count if net.free_batch else 1, *net.shape(name)[1:])
+        noise = pink(shape, rng)
+        found = input_moments(net, name) if given is None else None
+        if found is not None:
+            mean = found[0].reshape(1, -1, *[1] * (len(shape) - 2))
+            low, high = float(found[0].mean() - REACH * found[1]), float(found[0].mean() + REACH * found[1])
+            x = mean + found[1] * noise
+        else:
+            low, high = given or (-1.0, 1.0)
+            x = (low + high) / 2 + (high - low) / 4 * noise
+        x = np.clip(x, low, high)
+        x.reshape(-1)[:2] = low, high  # the range is the whole interval
+        result[name] = x.astype(np.float32)
+    return result
+
+
+def observe(net: Float, names: Iterable[str], calibrator: Calibrator, given: tuple[float, float] | None = None) -> None:
+    """Shows the calibrator the values in `names`; `net` still has its BatchNormalization nodes."""
+    values, uses, wanted = inputs(net, given), last_uses(net), set(names)
+    for name in wanted.intersection(values):
+        calibrator.observe(name, values[name])
+    for place, node in enumerate(net.nodes):
+        if not net.activations(node):
+            continue
+        if node.op == "BatchNormalization" and all(name in net.constants for name in node.inputs[1:3]):
+            outputs = [renormalized(values[node.inputs[0]], *(net.constants[name] for name in node.inputs[1:3]))]
+        else:
+            outputs = clamped(node, executor(net, node)(values))
+        values.update(zip([name for name in node.outputs if name], outputs, strict=False))
+        for name in wanted.intersection(node.outputs):
+            calibrator.observe(name, values[name])
+        for name in [name for name in values if uses.get(name, -1) <= place]:
+            del values[name]
+
+
+def renormalized(x: Array, gamma: Array, beta: Array) -> Array:
+    """x[N, C, ...] with mean beta[C] and deviation |gamma[C]|."""
+    axes = tuple(a for a in range(x.ndim) if a != 1)
+    shape = (1, -1, *[1] * (x.ndim - 2))
+    centred = x - x.mean(axis=axes, keepdims=True)
+    deviation = np.sqrt((centred**2).mean(axis=axes, keepdims=True))
+    return np.asarray(centred / np.maximum(deviation, 1e-12) * gamma.reshape(shape) + beta.reshape(shape), np.float32)
