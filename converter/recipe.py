@@ -98,7 +98,7 @@ def matches(pattern: str, name: str, position: int, count: int) -> bool:
 BASES: dict[str, Recipe] = {
     "fast": Recipe(base="fast"),
     "balanced": Recipe(base="balanced", calibrator="mse", bias_correction="empirical"),
-    "zero_shot": Recipe(base="zero_shot", zero_shot=True, bias_correction="analytic"),
+    "zero_shot": Recipe(base="zero_shot", zero_shot=True),
     "best": Recipe(base="best", calibrator="mse", rounding="gptq_cd", weight_range="omse", bias_correction="empirical"),
 }
 
@@ -139,8 +139,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 def needs_data(recipe: Recipe) -> bool:
     """Whether some layer is rounded or corrected by samples, or a search is asked for."""
-    places = [recipe, *recipe.layers.values()]
-    return bool(recipe.budget) or any(s.rounding not in (None, "nearest") or s.bias_correction == "empirical" for s in places)
+    roundings = {recipe.rounding, *(layer.rounding for layer in recipe.layers.values())}
+    corrections = {recipe.bias_correction, *(layer.bias_correction for layer in recipe.layers.values())}
+    return bool(recipe.budget) or bool(roundings - {None, "nearest"}) or "empirical" in corrections
 
 
 def check(recipe: Recipe) -> Recipe:

@@ -33,7 +33,7 @@ def searchable(net: Float, recipe: Recipe) -> tuple[list[Node], dict[str, tuple[
     count, place = len(layers(net)), {node.name: i for i, node in enumerate(layers(net))}
     free = msgspec.structs.replace(recipe, weights="int2")
     named = msgspec.structs.replace(recipe, weights="int4")
-    allowed = {}
+    allowed: dict[str, tuple[int, ...]] = {}
     for node in nodes:
         a, b = (str(r.layer(node.name, place[node.name], count).weights) for r in (free, named))
         allowed[node.name] = (int(a[3:]),) if a == b else OPTIONS

@@ -9,13 +9,15 @@ import numpy as np
 from ..ir import Array, Float
 
 TINY = 1e-9
+SPREAD = 4.0  # logits that deviate more would hide all but the largest
 
 
-def probabilities(output: Array, already: bool) -> Array:
+def probabilities(output: Array, temperature: float) -> Array:
+    """Classes[N, C] of logits; a temperature of 0 says that they are probabilities already."""
     rows = output.reshape(len(output), -1).astype(np.float64)
-    if already:
+    if temperature == 0:
         return np.maximum(rows, TINY)
-    rows = np.exp(rows - rows.max(axis=1, keepdims=True))
+    rows = np.exp((rows - rows.max(axis=1, keepdims=True)) / temperature)
     return np.asarray(np.maximum(rows / rows.sum(axis=1, keepdims=True), TINY))
 
 
@@ -28,10 +30,11 @@ def divergence(net: Float, real: Array) -> Callable[[Array], float]:
     maker = net.producers().get(net.outputs[0])
     softmax = maker is not None and maker.op == "Softmax"
     if real.ndim == 2 and real.shape[1] > 1 and (softmax or real.shape[1] <= 4096):
-        p = probabilities(real, softmax)
+        temperature = 0.0 if softmax else max(1.0, float(real.std(axis=1).mean()) / SPREAD)
+        p = probabilities(real, temperature)
 
         def kl(given: Array) -> float:
-            return float((p * np.log(p / probabilities(given, softmax))).sum(axis=1).mean())
+            return float((p * np.log(p / probabilities(given, temperature))).sum(axis=1).mean())
 
         return kl
     power = max(float(real.astype(np.float64).var()), 1e-30)

@@ -14,6 +14,7 @@ VERBS = {
     "run": "run a model on inputs from a file",
     "inspect": "show a model's graph, scales, sizes and accumulator bounds",
     "compare": "float against integer: SQNR of every layer, accuracy on labelled data",
+    "report": "one HTML page: sizes, accuracy, where the error comes from",
     "bench": "time models and kernels, beside other engines",
     "export-c": "write a model as C99 with nothing else",
     "ops": "list the supported operators",

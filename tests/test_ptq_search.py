@@ -1,0 +1,154 @@
+"""Mixed precision, zero-shot conversion and the report."""
+
+from __future__ import annotations
+
+import itertools
+from html.parser import HTMLParser
+from pathlib import Path
+
+import intq
+import numpy as np
+import pytest
+import shared
+from intq.cli import main
+from intq.converter import convert, pipeline, recipe, search, zeroshot
+from intq.converter.search.program import solve
+from intq.converter.search.sensitivity import Probe
+from intq.converter.weights import average_bits
+from intq.errors import InputError, RecipeError
+from test_ptq_weights import PROTO, X
+
+RNG = np.random.default_rng(4)
+
+
+def test_the_integer_program_finds_the_best_choice_of_all() -> None:
+    table = {f"l{i}": dict(zip((8, 4, 2), np.sort(RNG.random(3)), strict=True)) for i in range(5)}
+    cost = {name: {bits: float(bits * (i + 1)) for bits in row} for i, (name, row) in enumerate(table.items())}
+    for budget in (32.0, 60.0, 90.0, 1000.0):
+        plans = [dict(zip(table, bits, strict=True)) for bits in itertools.product((8, 4, 2), repeat=5)]
+        fitting = [p for p in plans if sum(cost[n][b] for n, b in p.items()) <= budget]
+        best = min(sum(table[n][b] for n, b in p.items()) for p in fitting)
+        found = solve(table, cost, budget, "bits")
+        assert sum(cost[n][b] for n, b in found.items()) <= budget
+        assert sum(table[n][b] for n, b in found.items()) == pytest.approx(best)
+    with pytest.raises(RecipeError, match="no choice of bits fits"):
+        solve(table, cost, 10.0, "bits")
+
+
+@pytest.mark.parametrize("method", ["measured", "hessian"])
+def test_a_search_keeps_its_budget_and_is_repeatable_from_its_recipe(method: str) -> None:
+    given = {"base": "balanced", "budget": {"bits": 5.0}, "search": method}
+    conversion = pipeline.convert_onnx(PROTO, X, recipe.load(given))
+    assert average_bits(conversion.net, conversion.weights) <= 5.0
+    assert len({w.bits for w in conversion.weights.values()}) > 1
+    stored = conversion.recipe.describe()
+    assert stored["searched_under"] == {"bits": 5.0}
+    again = pipeline.convert_onnx(PROTO, X, recipe.load(stored))
+    assert intq.Model(again.graph).to_bytes() == intq.Model(conversion.graph).to_bytes()
+
+
+def test_budgets_of_bytes_and_fixed_layers() -> None:
+    conversion = pipeline.convert_onnx(PROTO, X, recipe.load({"base": "balanced", "budget": {"bytes": 720}, "keep_int8": ["first"]}))
+    bits = {name: weight.bits for name, weight in conversion.weights.items()}
+    assert bits["one"] == 8
+    assert sum(-(-w.bits * w.q.size // 8) + 12 * len(w.q) for w in conversion.weights.values()) <= 720
+    with pytest.raises(RecipeError, match="least possible"):
+        pipeline.convert_onnx(PROTO, X, recipe.load({"base": "balanced", "budget": {"bits": 1.0}}))
+    for wrong in ({"budget": {"bits": 5.0, "bytes": 3}}, {"search": "guess"}, {"base": "zero_shot", "rounding": "gptq"}, {"samples": 0}):
+        with pytest.raises(RecipeError):
+            recipe.load(wrong)
+
+
+def test_an_interrupt_leaves_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def interrupted(self: Probe, node: object, bits: int) -> float:
+        calls.append(bits)
+        if len(calls) > 4:
+            raise KeyboardInterrupt
+        return 1.0 / bits
+
+    monkeypatch.setattr(Probe, "measured", interrupted)
+    conversion = pipeline.convert_onnx(PROTO, X, recipe.load({"base": "balanced", "budget": {"bits": 5.0}}))
+    assert average_bits(conversion.net, conversion.weights) <= 5.0
+    assert len(calls) == 5
+
+
+def test_a_latency_table_adds_up_to_the_network() -> None:
+    net, _ = pipeline.prepare(PROTO, X)
+    conversion = pipeline.convert_onnx(PROTO, X, recipe.load("fast"))
+
+    def build(bits: int):
+        return pipeline.lower(net, conversion.params, conversion.weights)
+
+    table = search.measure(build, ["one", "depth", "point", "last"], [8, 4])
+    assert all(set(row) == {8, 4} for row in table.layers.values())
+    assert table.predict(dict.fromkeys(table.layers, 8)) > 0
+    best = pipeline.convert_onnx(PROTO, X, recipe.load({"base": "fast", "budget": {"latency_ms": 1e6}}))
+    assert average_bits(best.net, best.weights) == 8
+
+
+def test_noise_through_batch_norm_has_its_statistics() -> None:
+    x, gamma, beta = 3 + 5 * RNG.normal(size=(4, 3, 9, 9)), np.array([1.0, -2.0, 0.5]), np.array([0.0, 1.0, -4.0])
+    y = zeroshot.renormalized(x, gamma, beta)
+    np.testing.assert_allclose(y.mean(axis=(0, 2, 3)), beta, atol=1e-5)
+    np.testing.assert_allclose(y.std(axis=(0, 2, 3)), np.abs(gamma), rtol=1e-5)
+
+
+def test_zero_shot_needs_no_data_and_the_others_do() -> None:
+    model = convert(PROTO, recipe={"base": "zero_shot", "input_range": [-3, 3]})
+    assert np.isfinite(intq.Session(model).run(X)).all()
+    with pytest.raises(InputError, match="calibration data is needed"):
+        convert(PROTO)
+
+
+@pytest.mark.shared
+def test_zero_shot_keeps_the_accuracy_of_resnet20() -> None:
+    from test_convert_models import Case, check_accuracy, run
+
+    source, (inputs, labels) = shared.model("resnet20_cifar10.onnx"), shared.cifar_normalized()
+    net, _ = pipeline.prepare(source, None, folded=False)
+    mean, deviation = zeroshot.input_moments(net, net.inputs[0])
+    assert np.abs(mean - inputs.mean(axis=(0, 2, 3))).max() < 0.3
+    assert 0.5 < deviation / inputs.std() < 2
+    model = convert(source, recipe="zero_shot")
+    check_accuracy(Case(inputs, inputs, labels, 1.0, 0.97), run(source, {"input": inputs})[0], intq.Session(model, batch=8).run(inputs))
+
+
+class Links(HTMLParser):
+    """Every reference of a page, and its tags."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.references: list[str] = []
+        self.ids: set[str] = set()
+        self.tags: dict[str, int] = {}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] = self.tags.get(tag, 0) + 1
+        for key, value in attrs:
+            if key == "id":
+                self.ids.add(str(value))
+            if key in ("src", "href", "xlink:href", "srcset", "action"):
+                self.references.append(str(value))
+
+
+def test_a_report_is_one_page_with_everything_in_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import onnx
+
+    onnx.save(PROTO, tmp_path / "m.onnx")
+    convert(PROTO, calibration=X, recipe={"base": "balanced", "weights": "int4"}).save(tmp_path / "m.intq")
+    np.save(tmp_path / "x.npy", X)
+    np.save(tmp_path / "y.npy", np.arange(len(X)) % 5)
+    names = [str(tmp_path / name) for name in ("m.onnx", "m.intq", "x.npy", "y.npy", "r.html")]
+    assert main(["report", names[0], names[1], "--inputs", names[2], "--labels", names[3], "-o", names[4]]) == 0
+    page = (tmp_path / "r.html").read_text()
+    links = Links()
+    links.feed(page)
+    assert [r for r in links.references if not r.startswith("#")] == []
+    assert "script" not in links.tags
+    assert links.tags["svg"] == 4
+    assert {"verdict", "before-after", "worst", "layers", "bounds", "recipe"} <= links.ids
+    assert page.count("To try:") == 3
+    for word in ("weight rounding", "requantization", "Accuracy goes from", "of the limit"):
+        assert word in page
