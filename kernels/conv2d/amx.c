@@ -97,12 +97,13 @@ INLINE void mixed(const intq_conv2d *p, const conv_block *b, int64_t group, int6
     job j = {.q = q}; /* nothing yet */
     int turn = 0;
     const int64_t tiles = (b->rows + 31) / 32;
+    const int fetch = b->out == 0 || p->m_blocks < 8; /* of many blocks, the first one has fetched it */
     if (!contiguous) row_pointers(p, b, y, rows, (int8_t *)(rows + b->rows));
     for (int64_t panel = first; panel < last; panel++) {
         const conv_panel c = conv_panel_of(p, group, panel);
         rq512 *now = q + (panel & 1);
         rq512_load_q15(now, &p->rq, c.channel, c.n, RQ_PAIR);
-        ahead w = {c.weights + conv_panel_bytes(p), (32 + tiles - 1) / tiles};
+        ahead w = {c.weights + conv_panel_bytes(p), fetch ? (32 + tiles - 1) / tiles : 0};
         for (int64_t i = 0; i < b->rows; i += 32, turn ^= 1) {
             const int64_t row = conv_min(i, b->rows - 32); /* the last tile overlaps the one before */
             int32_t *tile = acc + turn * TILE;

@@ -1,7 +1,7 @@
 /* conv2d: the driver without vector flags, and what every driver shares: the choice of the loop structure and the packing of weights. */
 #include "conv2d/conv2d.inc"
 
-enum { A_BYTES = 192 << 10, ACC_BYTES = 16 << 10, BIG_WEIGHTS = 1 << 20, MAX_ROWS = 480, MIN_BLOCKS = 8, COPY_BYTES_PER_CYCLE = 8, PIECE_CYCLES = 1 };
+enum { A_BYTES = 192 << 10, ACC_BYTES = 16 << 10, BIG_WEIGHTS = 1 << 20, DEEP = 512, MANY_ROWS = 1024, MAX_ROWS = 480, MIN_BLOCKS = 8, COPY_BYTES_PER_CYCLE = 8, PIECE_CYCLES = 1 };
 
 static int64_t pixels_of(const intq_conv2d *p) { return (int64_t)p->n * p->oh * p->ow; }
 static int64_t panels_of(const intq_conv2d *p) { return (p->oc / p->groups + p->nr - 1) / p->nr; }
@@ -37,10 +37,12 @@ static int64_t im2col_cycles(const intq_conv2d *p) {
     return product_cycles(p, pixels_of(p), 1, (int64_t)p->kh * p->kw * cg) + copy_cycles(pixels_of(p) * p->kh * p->kw * p->c, pieces);
 }
 
-/* Rows in one block: as many as stay with their outputs in a part of the L2 cache; more where all blocks read weights from farther. */
+/* Rows in one block: as many as stay with their outputs in a part of the L2 cache; more where all blocks read weights
+ * from farther. With deep sums and many rows, the rows stay in the L1 cache instead. */
 static int64_t rows_per_block(const intq_conv2d *p) {
     const int64_t tile = p->ku >= 64 ? 32 : 48; /* whole tiles of every row: 32, 12, 6 */
-    const int64_t weights = p->segs * p->seg_k * p->oc / p->groups, budget = weights > BIG_WEIGHTS ? 4 * A_BYTES : A_BYTES;
+    const int64_t weights = p->segs * p->seg_k * p->oc / p->groups, many = pixels_of(p) >= MANY_ROWS;
+    const int64_t budget = many && p->segs * p->seg_k >= DEEP ? A_BYTES / 8 : weights > BIG_WEIGHTS ? 4 * A_BYTES : A_BYTES;
     const int64_t fit = budget / (p->segs * p->seg_k + p->oc) / tile * tile;
     return fit < tile ? tile : fit > MAX_ROWS ? MAX_ROWS : fit;
 }
