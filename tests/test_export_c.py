@@ -20,9 +20,11 @@ from shared import model as shared_model
 
 sys.path.insert(0, str(Path(__file__).parent / "conformance"))
 import generate
+import lowbit
 
 IMPORTED = ["ad01_int8", "hello_world_int8", "kws_ref_model_int8", "micro_speech_quantized", "person_detect", "resnet8_cifar10_int8", "vww_96_int8"]
 CASES = 3
+FAMILIES = {**generate.FAMILIES, **lowbit.FAMILIES}
 
 
 def check(folder: Path, name: str, compiler: str = "gcc", *flags: str) -> None:
@@ -57,11 +59,11 @@ def test_converted_network(tmp_path: Path) -> None:
     check(tmp_path, "digits")
 
 
-@pytest.mark.parametrize("family", sorted(generate.FAMILIES))
+@pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_single_ops(family: str, tmp_path: Path) -> None:
     done = 0
     for seed in range(40):
-        graph, _ = generate.case(family, 5000 + seed)
+        graph, _ = generate.case(family, 5000 + seed, FAMILIES)
         try:
             export_c(Model(graph), tmp_path, name=f"case{seed}")
         except UnsupportedError:  # weights with a zero point
