@@ -1,4 +1,4 @@
-"""The cffi builder of intq.kernels._native: declarations from decl.h, sources by the file-stem rule of setup.py."""
+"""The cffi builder of intq.kernels._native: declarations from decl.h and decl_lowbit.h, sources by the file-stem rule of setup.py."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ HERE = Path(__file__).parent
 
 
 def declarations() -> str:
-    return (HERE / "decl.h").read_text()
+    return (HERE / "decl.h").read_text() + (HERE / "decl_lowbit.h").read_text()
 
 
 ffi = cffi.FFI()
 ffi.cdef(declarations())
-ffi.set_source("intq.kernels._native", '#include <stdint.h>\n#include "decl.h"\n', sources=[], include_dirs=["kernels", "runtime"])
+ffi.set_source("intq.kernels._native", '#include <stdint.h>\n#include "kernels.h"\n', sources=[], include_dirs=["kernels", "runtime"])

@@ -270,69 +270,6 @@ typedef struct {
     int64_t outer, axis, count, inner_bytes;
 } intq_tfl_gather;
 
-/* conv2d and dense with pruned weights: the same product over the blocks of 4 along K that are not zero. Block b of panel (or channel) i,
- * first[i] <= b < first[i + 1], starts at byte offset[b] of a left operand (or panel). */
-typedef struct {
-    intq_conv2d conv;      /* weights, rq, finish, geometry; groups = 1, no weight zero point */
-    const int32_t *first;  /* (prepare) */
-    const int32_t *offset; /* (prepare) */
-    const int8_t *blocks;  /* (prepare) */
-    int64_t pixels, lists; /* (prepare) output pixels of a unit; panels of 16 channels, or channels */
-    int64_t depth, chunks; /* (prepare) b1x4: the lists of the first `depth` of K, then of the next */
-    int64_t units, scratch_bytes; /* (prepare) */
-} intq_spconv2d;
-
-/* Fully connected with 4-bit codes (SPEC_lowbit.md L4). codes[n][(k + 1) / 2], the first of a pair in the low half; multipliers[n][groups] or
- * NULL. A unit is a panel of 32 channels. */
-typedef struct {
-    const uint8_t *codes, *multipliers;
-    const int8_t *codebook;          /* 16 entries */
-    const uint8_t *packed;           /* (prepare) [panel][k / 4][16 channels][4]: low halves channels 0..15 of the panel, high halves 16..31 */
-    const uint8_t *packed_multipliers; /* (prepare) [panel][group][32] */
-    intq_finish_fn *finish;
-    intq_requant rq;                 /* rq.bias: (prepare) folds the zero point */
-    int32_t *bias;
-    int64_t m, n, k, group, groups;
-    int32_t x_zero_point;
-    int64_t units, scratch_bytes;    /* (prepare) */
-} intq_dense_codes;
-
-/* ----- binary layers (SPEC_lowbit.md); bit rows are padded to whole 64-bit words, a set bit is +1 ----- */
-
-/* Binary convolution. Weights come as w[oc][kh][kw][bytes]. A unit is a block of output pixels and a part of the panels of 32 channels. */
-typedef struct {
-    const uint8_t *weights;
-    const uint8_t *packed;     /* (prepare) panels of 32 channels: [word of 32 bits][channel] */
-    const int32_t *init;       /* (prepare) per channel: what a product starts from */
-    const int32_t *tap_sums;   /* (prepare) zero padding: [tap][channel], 2^fraction times the sum of the tap's weights */
-    intq_finish_fn *finish;    /* s8 */
-    intq_requant rq;           /* s8, s16; s16: right is 15 - shift, mult the 15-bit multiplier */
-    int32_t *bias;             /* the array behind rq.bias, writable */
-    const int32_t *threshold, *flip; /* bits; padded to whole panels */
-    const uint8_t *border;     /* one pixel of padding */
-    int32_t n, h, w, bytes, channels, oh, ow, oc, y_bytes, kh, kw;
-    int32_t stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left, zero_padding, fraction, residual;
-    int64_t lda, band, m_blocks, n_blocks, panels, panels_per_block, units, scratch_bytes; /* (prepare) */
-} intq_bconv2d;
-
-/* bit c of y = (x[c] >= threshold[c]) != flip[c]; a unit is one row of c elements. */
-typedef struct {
-    int64_t c, y_bytes;
-    const int32_t *threshold, *flip; /* padded to a multiple of 64 */
-} intq_bsign;
-
-/* y = clamp(a + b) of int16; a unit is 4096 elements. */
-typedef struct {
-    int64_t count;
-    int32_t lo, hi;
-} intq_add16;
-
-/* y = clamp(((x * multiplier + 2^(shift-1)) >> shift) + y_zero_point), int16 to int8; a unit is 4096 elements. */
-typedef struct {
-    int64_t count;
-    int32_t multiplier, shift, y_zero_point, lo, hi;
-} intq_rescale16;
-
 /* ----- execution (runtime/run.c, runtime/pool.c) ----- */
 
 typedef struct intq_pool_s intq_threads;

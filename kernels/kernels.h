@@ -4,4 +4,6 @@
 #include <stdint.h>
 
 #include "decl.h"
+
+#include "decl_lowbit.h"
 #endif

@@ -15,11 +15,32 @@ static inline int sp_direct(const intq_conv2d *c) {
     return c->kh == 1 && c->kw == 1 && c->stride_h == 1 && c->stride_w == 1 && c->pad_top == 0 && c->pad_left == 0 && c->oh == c->h && c->ow == c->w;
 }
 
-/* Copies the left operands of `pixels` pixels, lda bytes apart. */
+/* Copies the left operands of `pixels` pixels, lda bytes apart, with the zero point outside the image. */
 static inline void sp_fill(const intq_conv2d *c, const int8_t *x, int64_t pixel0, int64_t pixels, int8_t *a, int flip) {
-    if (!sp_direct(c))
-        conv_fill_columns(c, x, pixel0, pixels, 0, a, flip);
-    else
+    const int64_t row_bytes = (int64_t)c->kw * c->c, image_bytes = (int64_t)c->h * c->w * c->c;
+    if (sp_direct(c)) {
         for (int64_t i = 0; i < pixels; i++) conv_copy(a + i * c->lda, x + (pixel0 + i) * c->c, c->c, flip);
+        return;
+    }
+    int64_t ox = pixel0 % c->ow, oy = pixel0 / c->ow % c->oh;
+    const int8_t *image = x + pixel0 / c->ow / c->oh * image_bytes;
+    for (int64_t i = 0; i < pixels; i++, a += c->lda) {
+        const int64_t x0 = ox * c->stride_w - c->pad_left;
+        for (int64_t kh = 0; kh < c->kh; kh++) {
+            const int64_t y = oy * c->stride_h - c->pad_top + kh * c->dilation_h;
+            int8_t *to = a + kh * row_bytes;
+            if (y >= 0 && y < c->h && c->dilation_w == 1 && x0 >= 0 && x0 + c->kw <= c->w)
+                conv_copy(to, image + (y * c->w + x0) * c->c, row_bytes, flip);
+            else if (c->dilation_w == 1)
+                conv_copy_row(c, to, image, y, x0, c->kw, flip);
+            else
+                for (int64_t kw = 0; kw < c->kw; kw++) conv_copy_row(c, to + kw * c->c, image, y, x0 + kw * c->dilation_w, 1, flip);
+        }
+        if (++ox < c->ow) continue;
+        ox = 0;
+        if (++oy < c->oh) continue;
+        oy = 0;
+        image += image_bytes;
+    }
 }
 #endif

@@ -27,7 +27,8 @@ class DenseCodes(Op, kw_only=True):
 
     def shape(self, v: View) -> tuple[int, ...]:
         x, codes = v.x().shape, v.array(1).shape
-        v.need(len(x) >= 1 and x[-1] > 0 and len(codes) == 2 and codes[0] > 0 and codes[1] == (x[-1] + 1) // 2, f"codes {list(codes)} do not fit {list(x)}")
+        fits = len(x) >= 1 and x[-1] > 0 and len(codes) == 2 and codes[0] > 0 and codes[1] == (x[-1] + 1) // 2
+        v.need(fits, f"codes {list(codes)} do not fit input {list(x)}")
         return (*x[:-1], codes[0])
 
     def check(self, v: View) -> None:

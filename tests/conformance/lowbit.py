@@ -123,4 +123,4 @@ def dense_codes(g: Graph, rng: Rng) -> Graph:
     return finish(g, "dense_codes", {"group": group, "rounding": rounding, **clamp(rng)}, inputs, (1, *lead, n), "int8", zero_point(rng))
 
 
-FAMILIES = {"dense_codes": dense_codes, "bconv2d": bconv2d, "bconv2d_bits": bconv2d_bits, "bsign": bsign, "add16": add16, "avg_pool16": avg_pool16, "rescale16": rescale16}
+FAMILIES = {f.__name__: f for f in (dense_codes, bconv2d, bconv2d_bits, bsign, add16, avg_pool16, rescale16)}
