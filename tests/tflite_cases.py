@@ -107,13 +107,16 @@ def activation_dtype(rng: Rng) -> str:
 
 def convolution(rng: Rng) -> Case:
     dtype = activation_dtype(rng)
-    c, oc = int(rng.integers(1, 20)), int(rng.integers(1, 20))
+    c, oc, groups = int(rng.integers(1, 20)), int(rng.integers(1, 20)), 1
+    if dtype != "uint8" and rng.integers(4) == 0:
+        groups, c, oc = (int(v) for v in rng.integers(2, 5, 3))
+        oc *= groups
     kh, kw = (int(v) for v in rng.integers(1, 5, 2))
     stride, dilation = [int(v) for v in rng.integers(1, 4, 2)], [int(v) for v in rng.integers(1, 3, 2)]
     padding = int(rng.integers(2))
     h, w = int(rng.integers((kh - 1) * dilation[0] + 1, 14)), int(rng.integers((kw - 1) * dilation[1] + 1, 14))
     n = int(pick(rng, 1, 1, 2))
-    x = like(rng, dtype, (n, h, w, c))
+    x = like(rng, dtype, (n, h, w, c * groups))
     wt = weight(rng, (oc, kh, kw, c), 0, dtype)
     dims = (n, out_size(padding, h, kh, stride[0], dilation[0]), out_size(padding, w, kw, stride[1], dilation[1]), oc)
     y = product_output(rng, dtype, dims, x.scale, wt, kh * kw * c)
@@ -122,7 +125,8 @@ def convolution(rng: Rng) -> Case:
     b = bias_of(rng, oc, x.scale, wt, kh * kw * c, dtype)
     if dtype == "int16":
         fields["QuantizedBiasType"] = wide_bias(rng, b)
-    return one(OpSpec("CONV_2D", [0, 1, 2], [3], "Conv2DOptions", fields, version=5), [x, wt, b, y], [0], [3], rng)
+    with_bias = [2] if dtype != "int8" or rng.integers(6) else []
+    return one(OpSpec("CONV_2D", [0, 1, *with_bias], [3], "Conv2DOptions", fields, version=5), [x, wt, b, y], [0], [3], rng)
 
 
 def depthwise(rng: Rng) -> Case:
@@ -170,11 +174,15 @@ def dense(rng: Rng) -> Case:
     x = like(rng, dtype, (rows, k))
     wt = weight(rng, (n, k), 0, dtype)
     y = product_output(rng, dtype, (rows, n), x.scale, wt, k)
-    fields: dict[str, Any] = {"FusedActivationFunction": int(pick(rng, 0, 0, 1, 3)), "KeepNumDims": False}
+    keep = bool(rng.integers(4) == 0)
+    if keep:
+        x.shape, y.shape = (1, rows, k), (1, rows, n)
+    fields: dict[str, Any] = {"FusedActivationFunction": int(pick(rng, 0, 0, 1, 3)), "KeepNumDims": keep}
     b = bias_of(rng, n, x.scale, wt, k, dtype)
     if dtype == "int16":
         fields["QuantizedBiasType"] = wide_bias(rng, b)
-    return one(OpSpec("FULLY_CONNECTED", [0, 1, 2], [3], "FullyConnectedOptions", fields, version=9), [x, wt, b, y], [0], [3], rng)
+    with_bias = 2 if dtype != "int8" or rng.integers(6) else -1
+    return one(OpSpec("FULLY_CONNECTED", [0, 1, with_bias], [3], "FullyConnectedOptions", fields, version=9), [x, wt, b, y], [0], [3], rng)
 
 
 def matmul(rng: Rng, dtype: str) -> Case:
@@ -197,7 +205,7 @@ def matmul(rng: Rng, dtype: str) -> Case:
 def binary(rng: Rng) -> Case:
     name = pick(rng, "ADD", "ADD", "SUB", "MUL", "SQUARED_DIFFERENCE", "MAXIMUM", "MINIMUM", "PRELU")
     dtype = str(pick(rng, "int8", "int8", "uint8", "int16"))
-    if name == "SQUARED_DIFFERENCE" or (name == "PRELU" and dtype == "int16") or (name in ("SUB", "PRELU") and dtype == "uint8"):
+    if name == "SQUARED_DIFFERENCE":
         dtype = "int8"
     rank = int(rng.integers(1, 5))
     dims = shape(rng, rank)
@@ -207,6 +215,7 @@ def binary(rng: Rng) -> Case:
     a, b = like(rng, dtype, dims), like(rng, dtype, second)
     if dtype == "int16":
         a.scale, b.scale = scale(rng, -15, -8), scale(rng, -15, -8)
+        b = like(rng, "int8", second, scale(rng, -9, -5)) if name == "PRELU" else b
     y = like(rng, dtype, dims, max(a.scale, b.scale) * float(2.0 ** rng.uniform(-1, 2)))
     if rng.integers(4) == 0:
         y.scale = b.scale = a.scale
@@ -217,7 +226,7 @@ def binary(rng: Rng) -> Case:
     if name == "SQUARED_DIFFERENCE":
         y.scale = float(np.float32(max(a.scale, b.scale) ** 2 * 200 * 2.0 ** rng.uniform(-1, 2)))
     if name == "PRELU":
-        y.scale = max(y.scale, a.scale / 8)
+        y.scale = max(y.scale if dtype != "int16" else a.scale, a.scale / 8)
     options = {"ADD": "AddOptions", "SUB": "SubOptions", "MUL": "MulOptions", "SQUARED_DIFFERENCE": "SquaredDifferenceOptions",
                "MAXIMUM": "MaximumMinimumOptions", "MINIMUM": "MaximumMinimumOptions", "PRELU": None}[name]  # fmt: skip
     fields: dict[str, Any] = {"FusedActivationFunction": int(pick(rng, 0, 0, 1, 3))} if name in ("ADD", "SUB", "MUL") else {}
@@ -247,8 +256,11 @@ def unary(rng: Rng) -> Case:
         x.scale = scale(rng, -15, -9)
         y.scale = scale(rng, -15, -9)
     if name == "QUANTIZE":
-        kind = str(pick(rng, "int8", "uint8", "int16") if dtype != "int16" else pick(rng, "int8", "int16"))
-        y = like(rng, kind, x.shape)
+        kind = str(pick(rng, "int8", "uint8", "int16") if dtype != "int16" else pick(rng, "int8", "int16", "int32"))
+        if rng.integers(6) == 0:
+            dtype, kind = "int32", str(pick(rng, "int8", "int16"))
+            x = T(x.shape, dtype, scale=scale(rng, -30, -20), zero_point=0)
+        y = T(x.shape, kind, scale=scale(rng, -20, -16)) if kind == "int32" else like(rng, kind, x.shape)
     if name == "LOGISTIC":
         y.scale, y.zero_point = (1 / 32768, 0) if dtype == "int16" else (1 / 256, -128 if dtype == "int8" else 0)
     if name == "TANH":

@@ -21,7 +21,8 @@ int64_t intq_spconv2d_prepare(intq_spconv2d *p, uint8_t *packed, int64_t width, 
     p->units = ((int64_t)c->n * c->oh * c->ow + p->pixels - 1) / p->pixels;
     p->depth = width == 1 && packing == SP_DOT4 ? SP_DEPTH : conv_round_up(k, 4);
     p->chunks = (k + p->depth - 1) / p->depth;
-    p->scratch_bytes = SP_LANES * SP_TILE * 8 + SP_LANES * c->lda * 2 + 4 * INTQ_SLACK;
+    c->band = SP_LANES; /* conv_fill_columns keeps input rows behind that many pixels */
+    p->scratch_bytes = SP_LANES * SP_TILE * 8 + SP_LANES * c->lda * 2 + conv_columns_bytes(c) + c->kh * conv_padded_width(c) * c->c + 4 * INTQ_SLACK;
     int64_t blocks = 0;
     for (int64_t i = 0; i < p->lists; i++)
         for (int64_t s = 0; s < steps; s++) blocks += !is_zero(c, k, i * width, width, 4 * s);
