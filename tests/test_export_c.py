@@ -16,6 +16,7 @@ from intq.export import export_c
 from intq.graph import Graph, Port
 from intq.model import Model, load
 from intq.ops import REGISTRY
+from shared import cifar_normalized
 from shared import model as shared_model
 
 sys.path.insert(0, str(Path(__file__).parent / "conformance"))
@@ -57,6 +58,14 @@ def test_converted_network(tmp_path: Path) -> None:
     export_c(converter.convert(digits / "digits.onnx", calibration=images[:64]), tmp_path, name="digits")
     assert "requant_q15" in (tmp_path / "digits.c").read_text()
     check(tmp_path, "digits")
+
+
+@pytest.mark.parametrize("name", ["bnn_cifar10", "resnet20_sparse85"])
+def test_binary_and_sparse_networks(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    converter = pytest.importorskip("intq.converter")
+    export_c(converter.convert(shared_model(f"{name}.onnx"), calibration=cifar_normalized("calib")[0][:32]), tmp_path, name="net", samples=1)
+    check(tmp_path, "net", "gcc", "-O2", *SANITIZE)
 
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))

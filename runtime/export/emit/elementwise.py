@@ -71,9 +71,18 @@ def lut8(s: Source, v: View) -> None:
 
 @emitter("tfl_lut")
 def tfl_lut(s: Source, v: View) -> None:
-    if (v.x().dtype, v.y().dtype) not in {(a, b) for a in ("int8", "uint8") for b in ("int8", "uint8")}:
+    x, y, n = s.ref(v.node.inputs[0]), s.ref(v.node.outputs[0]), v.x().size
+    sizes = [np.dtype(t.dtype).itemsize for t in (v.x(), v.y())]
+    if sizes == [1, 1]:
+        lut8(s, v)
+    elif sizes == [1, 2]:
+        s.use("lut8_s16")
+        s.call(f"lut8_s16({s.array('table', v.array(1))}, (const uint8_t *){x}, {y}, {n});")
+    elif sizes == [2, 2]:
+        s.use("lut16")
+        s.call(f"lut16({s.array('table', v.array(1))}, {x}, {y}, {n});")
+    else:
         s.unsupported(v, f"op tfl_lut from {v.x().dtype} to {v.y().dtype}")
-    lut8(s, v)
 
 
 @emitter("softmax", "tfl_softmax")
