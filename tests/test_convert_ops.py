@@ -99,6 +99,8 @@ CASES = [
     Case("AveragePool", (4, 20), {"kernel_shape": [3], "strides": [2]}),
     Case("MaxPool", (4, 8, 8), {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}),
     Case("MaxPool", (4, 8, 8), {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1}),
+    Case("AveragePool", (1, 9, 4, 5), {"kernel_shape": [5, 1, 1], "strides": [1, 1, 1], "pads": [2, 0, 0, 2, 0, 0]}),
+    Case("MaxPool", (2, 4, 5, 8), {"kernel_shape": [1, 1, 3], "strides": [1, 1, 2]}),
     Case("MaxPool", (4, 21), {"kernel_shape": [4], "strides": [2]}),
     Case("GlobalAveragePool", (4, 7, 5)),
     Case("GlobalMaxPool", (4, 7, 5)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,31 +13,49 @@ from ..quantize import QParam
 from .context import Context, Refused, lowers
 
 
-def geometry(ctx: Context, node: Node) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int, int, int], tuple[int, ...], tuple[int, ...]]:
-    """Kernel, stride and pads for two image axes, and the stored shapes of input and output. The end pads follow the output's size
-    (`ceil_mode` lets the last window hang over the edge, and a window that does not fit reads nothing)."""
+@dataclass(frozen=True)
+class Geometry:
+    """A pooling along two image axes: the order the input is stored in, and the stored shapes (batch, height, width, the rest)."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    pads: tuple[int, int, int, int]
+    order: tuple[int, ...]
+    shape: tuple[int, ...]
+    out: tuple[int, ...]
+
+
+def geometry(ctx: Context, node: Node) -> Geometry:
+    """The end pads follow the output's size (`ceil_mode` lets the last window hang over the edge, and a window that does not fit reads
+    nothing). Of three image axes all but one must be left alone; these go with the channels."""
     shape, out = ctx.shape(node.inputs[0]), ctx.shape(node.output)
     rank = len(shape) - 2
-    if rank not in (1, 2):
-        raise Refused(f"it pools along {rank} image axes", "pool along one or two axes at a time")
     kernel, stride = list(node.attrs["kernel_shape"]), list(node.attrs.get("strides", [1] * rank))
     pads, dilations = list(node.attrs.get("pads", [0] * 2 * rank)), node.attrs.get("dilations", [1] * rank)
+    busy = [a for a in range(rank) if kernel[a] != 1 or stride[a] != 1 or pads[a] or pads[rank + a]]
+    if rank > 2 and len(busy) > 1:
+        raise Refused(f"it pools along {len(busy)} of {rank} image axes", "pool along one or two axes at a time")
     if any(d != 1 for d in dilations):
         raise Refused(f"it is dilated by {dilations}", "pool without dilation")
-    begin, end = pads[:rank], []
-    for axis in range(rank):
-        reach = (out[2 + axis] - 1) * stride[axis] + kernel[axis] - shape[2 + axis] - begin[axis]
-        end.append(max(reach, pads[rank + axis]) if node.attrs.get("ceil_mode") else pads[rank + axis])
-    image, target = list(shape[2:]), list(out[2:])
-    if rank == 1:
+    axes = list(range(rank)) if rank <= 2 else busy or [0]
+    rest = [1, *(2 + a for a in range(rank) if a not in axes)]
+    begin, end = [pads[a] for a in axes], []
+    for a in axes:
+        reach = (out[2 + a] - 1) * stride[a] + kernel[a] - shape[2 + a] - pads[a]
+        end.append(max(reach, pads[rank + a]) if node.attrs.get("ceil_mode") else pads[rank + a])
+    image, target = [shape[2 + a] for a in axes], [out[2 + a] for a in axes]
+    kernel, stride = [kernel[a] for a in axes], [stride[a] for a in axes]
+    if len(axes) == 1:
         for values, fill in ((kernel, 1), (stride, 1), (begin, 0), (end, 0), (image, 1), (target, 1)):
             values.insert(0, fill)
-    return (
-        (kernel[0], kernel[1]),
-        (stride[0], stride[1]),
-        (begin[0], begin[1], end[0], end[1]),
-        (shape[0], *image, shape[1]),
-        (shape[0], *target, out[1]),
+    others = math.prod(shape[a] for a in rest)
+    return Geometry(
+        kernel=(kernel[0], kernel[1]),
+        stride=(stride[0], stride[1]),
+        pads=(begin[0], begin[1], end[0], end[1]),
+        order=(0, *(2 + a for a in axes), *rest),
+        shape=(shape[0], *image, others),
+        out=(shape[0], *target, others),
     )
 
 
@@ -44,36 +63,37 @@ def geometry(ctx: Context, node: Node) -> tuple[tuple[int, int], tuple[int, int]
 def max_pool(ctx: Context, node: Node) -> None:
     if len(node.outputs) > 1 and node.outputs[1]:
         raise Refused("its indices are used", "upsample with Resize instead of MaxUnpool")
-    kernel, stride, pads, shape, out = geometry(ctx, node)
-    tensor = ctx.rescaled(ctx.stored(node.inputs[0], shape=shape), ctx.param(node.output))
-    result = ctx.produce(node.output, out)
-    ctx.emit("max_pool", [tensor], result, kernel=kernel, stride=stride, pads=pads, **ctx.limits(node))
-    ctx.place(node.output, result)
+    g = geometry(ctx, node)
+    tensor = ctx.rescaled(ctx.stored(node.inputs[0], g.order, g.shape), ctx.param(node.output))
+    result = ctx.produce(node.output, g.out)
+    ctx.emit("max_pool", [tensor], result, kernel=g.kernel, stride=g.stride, pads=g.pads, **ctx.limits(node))
+    ctx.place(node.output, result, g.order)
 
 
 @lowers("AveragePool")
 def average_pool(ctx: Context, node: Node) -> None:
-    kernel, stride, pads, shape, out = geometry(ctx, node)
+    g = geometry(ctx, node)
     include = bool(node.attrs.get("count_include_pad", 0))
-    rank = len(ctx.shape(node.inputs[0])) - 2
-    own = list(node.attrs.get("pads", [0] * 2 * rank))
-    if include and list(pads[4 - rank :]) != own[rank:]:
+    hangs = any(end > own for end, own in zip(g.pads[2:], _own_ends(node, g), strict=True))
+    if include and hangs:
         raise Refused("it counts the padding and rounds its size up (ceil_mode)", "set ceil_mode=0")
-    divisors = _divisors(kernel, stride, pads, shape, out, include)
+    divisors = _divisors(g.kernel, g.stride, g.pads, g.shape, g.out, include)
     x, y = ctx.param(node.inputs[0]), ctx.param(node.output)
-    tensor = ctx.stored(node.inputs[0], shape=shape)
-    peak = np.full(len(divisors), 255.0 * kernel[0] * kernel[1])
+    tensor = ctx.stored(node.inputs[0], g.order, g.shape)
+    peak = np.full(len(divisors), 255.0 * g.kernel[0] * g.kernel[1])
     multiplier, shift, rounding = ctx.requantizer(node.name, x.scale / y.scale / np.array(divisors, np.float64), peak)
-    result = ctx.produce(node.output, out)
-    fields: dict[str, Any] = {
-        "kernel": kernel,
-        "stride": stride,
-        "pads": pads,
-        "divisors": divisors,
-        "count_include_pad": include,
-    }
+    result = ctx.produce(node.output, g.out)
+    fields: dict[str, Any] = {"kernel": g.kernel, "stride": g.stride, "pads": g.pads, "divisors": divisors, "count_include_pad": include}
     ctx.emit("avg_pool", [tensor, multiplier, shift], result, rounding=rounding, **fields, **ctx.limits(node))
-    ctx.place(node.output, result)
+    ctx.place(node.output, result, g.order)
+
+
+def _own_ends(node: Node, g: Geometry) -> tuple[int, int]:
+    """The end pads that the source gives, for the two axes of the geometry."""
+    rank = len(node.attrs["kernel_shape"])
+    ends = list(node.attrs.get("pads", [0] * 2 * rank))[rank:]
+    picked = [ends[axis - 2] for axis in g.order[1 : 1 + min(rank, 2 if rank < 3 else 1)]]
+    return (0, picked[0]) if len(picked) == 1 else (picked[0], picked[1])
 
 
 def _divisors(
