@@ -6,6 +6,7 @@ merged, which is exact: the counts are those that the final width would have giv
 
 from __future__ import annotations
 
+import abc
 import math
 
 import numpy as np
@@ -83,6 +84,6 @@ class HistogramCalibrator(Calibrator):
         found = self.histograms[name]
         return (found.low, found.high) if found.width == 0.0 else self.choose(found, bits)
 
+    @abc.abstractmethod
     def choose(self, histogram: Histogram, bits: int) -> tuple[float, float]:
         """The interval for a tensor that is not constantly 0."""
-        raise NotImplementedError
