@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import shutil
 import subprocess
@@ -17,6 +18,8 @@ TESTS = ["test_session.py", "test_format.py", "test_arena.py", "test_tflite_mode
 
 @pytest.mark.full
 def test_wheel_without_a_compiler(tmp_path: Path) -> None:
+    if int(importlib.metadata.version("setuptools").split(".")[0]) < 77:
+        pytest.skip("building without isolation needs setuptools >= 77 in this environment")
     pytest.importorskip("build")
     source = tmp_path / "source"
     run(["git", "clone", "-q", str(ROOT), str(source)])
