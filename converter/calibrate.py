@@ -10,11 +10,11 @@ from ..errors import InputError
 from .calibrators import Calibrator
 from .data import Replay
 from .ir import Array, Float
-from .lockstep import Picker
+from .kept import Picker
 from .onnx.emit import session, to_onnx
 
 Progress = Callable[[str, int, int | None], None]
-MEMORY = 128 << 20  # bytes of activations kept at a time
+MEMORY = 48 << 20  # bytes of activations kept at a time
 
 
 class FloatRunner:
@@ -49,7 +49,8 @@ class FloatRunner:
         for start in range(0, count, self.batch):
             block = {name: array[start : start + self.batch].astype(self.net.values[name].dtype) for name, array in feeds.items()}
             parts.append(self._session.run(self.outputs, block) if self.outputs else [])
-        result = dict(zip(self.outputs, (np.concatenate(arrays) for arrays in zip(*parts, strict=True)), strict=True))
+        whole = parts[0] if len(parts) == 1 else [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+        result = dict(zip(self.outputs, whole, strict=True))
         result.update({name: np.asarray(feeds[name]) for name in self.echoed})
         return result
 

@@ -1,8 +1,9 @@
 """The float network and its quantized twin, executed side by side, node by node, over the same samples.
 
 What is done to a layer (rounding, bias correction) is then done with the inputs that the layer will really see, those of the
-layers already quantized before it, and with the float output it should give. Each node runs once; an activation is freed after
-its last reader, so that memory follows the widest point of the network and the number of samples.
+layers already quantized before it, and with the float output it should give. An activation is freed after its last reader.
+Memory is bounded, not the number of samples: where the network is wide few of them are carried; where it gets narrower others,
+run through the layers already done, join them.
 """
 
 from __future__ import annotations
@@ -13,18 +14,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .ir import INF, Array, Float, Node
+from .kept import Kept
 from .onnx.emit import session, to_onnx
 from .quantize import QParam, QWeight, float_weights, layers
 
-BLOCK = 16  # samples per call of onnxruntime
-MEMORY = 1 << 30  # bytes of activations that live at once
+BLOCK = 16  # samples per call of onnxruntime, at most
+BLOCK_BYTES = 8 << 20  # of the largest activation of a block
+MEMORY = 256 << 20  # bytes of activations that live at once; twice that while samples join
 
 
 @dataclass
 class Site:
     """A layer about to be quantized: weight[O, ...] and bias[O] in float64, its input in both networks (axis 0: samples).
 
-    `wanted` is its float output before the clamp.
+    `wanted` is the mean of its float output per channel, before the clamp.
     """
 
     node: Node
@@ -34,50 +37,37 @@ class Site:
     bias: Array
     x: QParam
     y: QParam
-    real: Array
-    quantized: Array
+    real: Kept
+    quantized: Kept
     wanted: Array
+    channel_axis: int  # of the output
     run: Callable[[Array, Array, Array], Array]  # (weight, bias, input) -> output before the clamp
 
-    @property
-    def channel_axis(self) -> int:
-        """Axis of the output channels in `wanted`."""
-        if self.node.op == "Affine":
-            return int(self.node.attrs["axis"])
-        return self.wanted.ndim - 1 if self.node.op == "Linear" else 1
+    def means(self, weight: Array, bias: Array) -> Array:
+        """Mean per channel of what the layer makes of its quantized input, float64[O]."""
+        average = Average(self.channel_axis)
+        for x in self.quantized:
+            average.add(self.run(weight, bias, x))
+        return average.value()
 
-    def means(self, output: Array) -> Array:
-        """Mean of an output per channel, float64[O]."""
-        return np.asarray(output.mean(axis=tuple(a for a in range(output.ndim) if a != self.channel_axis), dtype=np.float64))
+
+class Average:
+    """Mean per channel over a stream of blocks."""
+
+    def __init__(self, axis: int) -> None:
+        self.axis, self.total, self.count = axis, np.zeros(1), 0
+
+    def add(self, block: Array) -> None:
+        rows = np.moveaxis(block, self.axis, 1).reshape(len(block), block.shape[self.axis], -1)
+        self.total = self.total + rows.sum(axis=2).sum(axis=0, dtype=np.float64)
+        self.count += rows.shape[0] * rows.shape[2]
+
+    def value(self) -> Array:
+        return self.total / self.count
 
 
 Visit = Callable[[Site], QWeight]
-
-
-class Picker:
-    """Keeps samples of a stream, spread evenly over all of it: at most `limit`, and what MEMORY holds when the network runs on them."""
-
-    def __init__(self, net: Float, limit: int) -> None:
-        self.limit = max(1, min(limit, MEMORY // max(2 * peak_bytes(net), 1)))
-        self._rows: dict[str, list[Array]] = {name: [] for name in net.inputs}
-        self._seen, self._stride = 0, 1
-
-    def add(self, feeds: Mapping[str, Array]) -> None:
-        """One batch."""
-        for place in range(len(next(iter(feeds.values())))):
-            if self._seen % self._stride == 0:
-                for name, rows in self._rows.items():
-                    rows.append(feeds[name][place].copy())
-                if len(next(iter(self._rows.values()))) > 2 * self.limit:
-                    self._stride *= 2
-                    self._rows = {name: rows[::2] for name, rows in self._rows.items()}
-            self._seen += 1
-
-    def samples(self) -> dict[str, Array]:
-        """By input, [count, ...]."""
-        count = len(next(iter(self._rows.values())))
-        chosen = np.linspace(0, count - 1, min(self.limit, count)).astype(int)
-        return {name: np.stack([rows[i] for i in chosen]) for name, rows in self._rows.items()}
+Progress = Callable[[str, int, int | None], None]
 
 
 def last_uses(net: Float) -> dict[str, int]:
@@ -85,15 +75,33 @@ def last_uses(net: Float) -> dict[str, int]:
     return {name: place for place, node in enumerate(net.nodes) for name in net.activations(node)}
 
 
-def peak_bytes(net: Float) -> int:
-    """Most bytes of float32 activations alive at once, for one sample."""
-    uses, alive, peak = last_uses(net), {name: 4 * int(np.prod(net.shape(name))) for name in net.inputs}, 0
+def carried(net: Float, params: Mapping[str, QParam]) -> list[int]:
+    """Bytes that one sample takes from each node on, at the widest: both networks' activations, kept small."""
+
+    def size(name: str) -> int:
+        return int(np.prod(net.shape(name))) * (3 if name in params else 4)
+
+    uses, alive = last_uses(net), {name: size(name) for name in net.inputs}
+    found = []
     for place, node in enumerate(net.nodes):
-        alive.update({name: 4 * int(np.prod(net.shape(name))) for name in node.outputs if name})
-        peak = max(peak, sum(alive.values()))
+        alive.update({name: size(name) for name in node.outputs if name})
+        found.append(sum(alive.values()))
         for name in [name for name in alive if uses.get(name, -1) <= place]:
             del alive[name]
-    return peak
+    for place in range(len(found) - 2, -1, -1):
+        found[place] = max(found[place], found[place + 1])
+    return found
+
+
+def schedule(net: Float, params: Mapping[str, QParam], total: int, memory: int, unit: int) -> dict[int, int]:
+    """How many samples are carried from which node on: the first entry is for node 0, the number at least doubles, and it ends with all."""
+    stages: dict[int, int] = {}
+    now = 0
+    for place, size in enumerate(carried(net, params)):
+        room = min(total, max(unit, memory // max(size, 1) // unit * unit))
+        if room > now and (room >= 2 * now or room == total):
+            stages[place] = now = room
+    return stages
 
 
 def executor(net: Float, node: Node) -> Callable[[Mapping[str, Array]], list[Array]]:
@@ -106,15 +114,20 @@ def executor(net: Float, node: Node) -> Callable[[Mapping[str, Array]], list[Arr
     part.values = {name: net.values[name] for name in [*part.inputs, *part.outputs]}
     part.constants = net.constants
     compiled = session(to_onnx(part))
-    step = BLOCK if net.free_batch else 1
+    step = BLOCK if net.free_batch else unit_of(net)
 
     def run(feeds: Mapping[str, Array]) -> list[Array]:
         given = {name: feeds[name].astype(net.values[name].dtype, copy=False) for name in part.inputs}
         count = len(next(iter(given.values())))
         parts = [compiled.run(part.outputs, {k: v[i : i + step] for k, v in given.items()}) for i in range(0, count, step)]
-        return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+        return parts[0] if len(parts) == 1 else [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
 
     return run
+
+
+def unit_of(net: Float) -> int:
+    """Rows that the network takes at once where its batch is not free."""
+    return 1 if net.free_batch else next((net.shape(name)[0] for name in net.inputs if net.shape(name)), 1)
 
 
 def clamped(node: Node, outputs: list[Array]) -> list[Array]:
@@ -122,71 +135,147 @@ def clamped(node: Node, outputs: list[Array]) -> list[Array]:
     return outputs if (lo, hi) == (-INF, INF) else [np.clip(outputs[0], np.float32(lo), np.float32(hi)), *outputs[1:]]
 
 
-def fake(param: QParam, real: Array) -> Array:
-    """What quantizing to integers and back leaves, as float32."""
-    inverse = np.float32(1 / param.scale)
-    q = np.rint(real * inverse)
-    q += np.float32(param.zero_point)
-    np.clip(q, param.low, param.high, out=q)
-    q -= np.float32(param.zero_point)
-    return np.asarray(q * np.float32(param.scale), np.float32)
-
-
 def spread(scale: Array, rank: int) -> Array:
     return scale.reshape(-1, *[1] * (rank - 1))
 
 
+def layer_function(net: Float, node: Node) -> Callable[[Array, Array, Array], Array]:
+    """(weight, bias, input) -> output of a layer before its clamp."""
+    last: list[tuple[Array, Array, Callable[[Mapping[str, Array]], list[Array]]]] = []
+
+    def run(w: Array, b: Array, given: Array) -> Array:
+        if not last or last[0][0] is not w or last[0][1] is not b:  # the blocks of a stream come with the same arrays
+            part = Float("layer", net.opset)
+            part.free_batch, part.values, part.inputs, part.outputs = net.free_batch, net.values, net.inputs, net.outputs
+            part.constants = {"weight": w.astype(np.float32), "bias": b.astype(np.float32)}
+            last[:] = [(w, b, executor(part, replace(node, inputs=[node.inputs[0], "weight", "bias"])))]
+        return last[0][2]({node.inputs[0]: given})[0]
+
+    return run
+
+
+class Twins:
+    """Both networks' live activations of the same samples; `params` quantizes the twin's."""
+
+    def __init__(self, net: Float, params: Mapping[str, QParam], feeds: Mapping[str, Array]) -> None:
+        self.net, self.params = net, params
+        largest = max(int(np.prod(value.shape)) for value in net.values.values())
+        step = max(1, min(BLOCK, BLOCK_BYTES // (4 * largest))) if net.free_batch else unit_of(net)
+        self.real = {name: Kept() for name in feeds}
+        self.twin = {name: Kept(params.get(name)) for name in feeds}
+        for name, array in feeds.items():
+            for start in range(0, len(array), step):
+                self.real[name].add(array[start : start + step])
+                self.twin[name].add(array[start : start + step])
+
+    def join(self, others: Twins) -> None:
+        """More samples, at the same place of the network."""
+        for mine, theirs in ((self.real, others.real), (self.twin, others.twin)):
+            for name, kept in mine.items():
+                kept.extend(theirs[name])
+
+    def float_step(self, node: Node, average: Average | None = None) -> None:
+        """The float network through one node; `average` sees its output before the clamp."""
+        self._step(self.real, {}, node, executor(self.net, node), average)
+
+    def twin_step(self, node: Node, weight: QWeight | None) -> None:
+        """The quantized one, with the integer weights of a layer that has some."""
+        if weight is not None:
+            layer, real = layer_function(self.net, node), weight.q * spread(weight.scale, weight.q.ndim)
+            bias, x = weight.bias, node.inputs[0]
+            self._step(self.twin, self.params, node, lambda feeds: [layer(real, bias, feeds[x])])
+        else:
+            self._step(self.twin, self.params, node, executor(self.net, node))
+
+    def _step(
+        self,
+        state: dict[str, Kept],
+        params: Mapping[str, QParam],
+        node: Node,
+        run: Callable[[Mapping[str, Array]], list[Array]],
+        average: Average | None = None,
+    ) -> None:
+        inputs = list(dict.fromkeys(self.net.activations(node)))
+        made = {name: Kept(params.get(name)) for name in node.outputs if name}
+        for blocks in zip(*(state[name] for name in inputs), strict=True):
+            outputs = run(dict(zip(inputs, blocks, strict=True)))
+            if average is not None:
+                average.add(outputs[0])
+            for kept, array in zip(made.values(), clamped(node, outputs), strict=True):
+                kept.add(array)
+        state.update(made)
+
+    def drop(self, name: str) -> None:
+        del self.real[name], self.twin[name]
+
+
 def walk(
-    net: Float, params: Mapping[str, QParam], feeds: Mapping[str, Array], visit: Visit, progress: Callable[[str, int, int | None], None] | None = None
+    net: Float,
+    params: Mapping[str, QParam],
+    feeds: Mapping[str, Array],
+    visit: Visit,
+    progress: Progress | None = None,
 ) -> dict[str, QWeight]:
     """Calls `visit` for every layer with constant weights, in order, and goes on with the weights it returns. The weights by layer name."""
-    weighted = {id(node): place for place, node in enumerate(layers(net))}
-    uses = last_uses(net)
-    real: dict[str, Array] = dict(feeds)
-    twin: dict[str, Array] = {name: fake(params[name], array) if name in params else array for name, array in feeds.items()}
-    result: dict[str, QWeight] = {}
+    stages = schedule(net, params, len(next(iter(feeds.values()))), MEMORY, unit_of(net))
+    uses, dead = last_uses(net), dict[int, list[str]]()
     for place, node in enumerate(net.nodes):
+        for name in {*net.activations(node), *node.outputs} - {""}:
+            if uses.get(name, place) <= place:
+                dead.setdefault(place, []).append(name)
+    weighted = {id(node): place for place, node in enumerate(layers(net))}
+    result: dict[str, QWeight] = {}
+
+    def part(start: int, stop: int) -> Twins:
+        return Twins(net, params, {name: array[start:stop] for name, array in feeds.items()})
+
+    def advance(state: Twins, place: int) -> None:
+        node = net.nodes[place]
         if not net.activations(node):
-            continue
-        run = executor(net, node)
-        want = run(real)
-        if id(node) in weighted:
-            site = site_of(net, node, params, real, twin, want[0], weighted[id(node)], len(weighted))
-            result[node.name] = weight = visit(site)
-            got = [site.run(weight.q * spread(weight.scale, weight.q.ndim), weight.bias, site.quantized)]
-        else:
-            got = run(twin)
-        for name, a, b in zip([name for name in node.outputs if name], clamped(node, want), clamped(node, got), strict=True):
-            real[name] = a
-            twin[name] = fake(params[name], b) if name in params and b.dtype == np.float32 else b
-        for name in [name for name in real if uses.get(name, -1) <= place]:
-            del real[name], twin[name]
+            return
+        fresh = id(node) in weighted and node.name not in result
+        average = Average(channel_axis(net, node)) if fresh else None
+        state.float_step(node, average)
+        if fresh and average is not None:
+            result[node.name] = visit(site_of(state, node, average.value(), weighted[id(node)], len(weighted)))
+        state.twin_step(node, result[node.name] if id(node) in weighted else None)
+        for name in dead.get(place, []):
+            state.drop(name)
+
+    first = count = stages[0]
+    state = part(0, first)
+    for place in range(len(net.nodes)):
+        while count < stages.get(place, 0):  # they go through the layers before this one, no more at a time than fit there
+            others = part(count, min(count + first, stages[place]))
+            count = min(count + first, stages[place])
+            for earlier in range(place):
+                advance(others, earlier)
+            state.join(others)
+        advance(state, place)
         if progress is not None:
             progress("weights", place + 1, len(net.nodes))
     return result
 
 
-def site_of(
-    net: Float,
-    node: Node,
-    params: Mapping[str, QParam],
-    real: Mapping[str, Array],
-    twin: Mapping[str, Array],
-    wanted: Array,
-    position: int,
-    count: int,
-) -> Site:
+def channel_axis(net: Float, node: Node) -> int:
+    """Axis of the output channels of a layer."""
+    if node.op == "Affine":
+        return int(node.attrs["axis"])
+    return len(net.shape(node.output)) - 1 if node.op == "Linear" else 1
 
 
-    weight, bias = float_weights(net, node)
-    x = node.inputs[0]
-
-    def run(w: Array, b: Array, given: Array) -> Array:
-        part = Float("layer", net.opset)
-        part.free_batch, part.values, part.inputs, part.outputs = net.free_batch, net.values, net.inputs, net.outputs
-        part.constants = {"weight": w.astype(np.float32), "bias": b.astype(np.float32)}
-        return executor(part, replace(node, inputs=[x, "weight", "bias"]))({x: given})[0]
-
-    return Site(node, position, count, weight, bias, params[x], params[node.output], real[x], twin[x], wanted, run)
-
-
+def site_of(state: Twins, node: Node, wanted: Array, position: int, count: int) -> Site:
+    net, params, x = state.net, state.params, node.inputs[0]
+    return Site(
+        node,
+        position,
+        count,
+        *float_weights(net, node),
+        params[x],
+        params[node.output],
+        state.real[x],
+        state.twin[x],
+        wanted,
+        channel_axis(net, node),
+        layer_function(net, node),
+    )

@@ -18,7 +18,8 @@ from .calibrate import Progress, observe
 from .calibrators import CALIBRATORS, Several
 from .data import Replay, as_array
 from .ir import Array, Float, Node
-from .lockstep import Picker
+from .kept import Picker
+from .lockstep import unit_of
 from .lower import Context, check_supported, lower
 from .onnx.clean import clean
 from .onnx.load import load
@@ -82,7 +83,7 @@ def convert_onnx(model: str | Path | onnx.ModelProto, data: Any, recipe: Recipe,
     steps.apply(net, recipe.steps)
     conversion = Conversion(net, recipe)
     names = ranges.observed(net)
-    picker = Picker(net, recipe.samples) if wants_samples(net, recipe) else None
+    picker = Picker(recipe.samples, unit_of(net)) if wants_samples(net, recipe) else None
     if recipe.zero_shot and replay is None and not net.pinned:
         conversion.ranges = without_data(model, net, names, recipe)
     elif names:

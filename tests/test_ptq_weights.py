@@ -6,8 +6,9 @@ import intq
 import numpy as np
 import onnx.helper as h
 import pytest
-from intq.converter import bn_statistics, convert, pipeline, recipe
-from intq.converter.lockstep import Picker, walk
+from intq.converter import bn_statistics, convert, lockstep, pipeline, recipe
+from intq.converter.kept import Picker
+from intq.converter.lockstep import walk
 from intq.converter.onnx.emit import run, to_onnx
 from intq.converter.passes.steps import STEPS
 from intq.converter.rounding import ROUNDINGS
@@ -74,7 +75,7 @@ def test_moments_equal_the_covariance_of_unfolded_inputs() -> None:
 
     def visit(site):
         if site.node.name == "one":
-            padded = np.pad(site.quantized, ((0, 0), (0, 0), (1, 1), (1, 1)))
+            padded = np.pad(site.quantized.array(), ((0, 0), (0, 0), (1, 1), (1, 1)))
             columns = np.stack([padded[n, :, i : i + 3, j : j + 3].reshape(-1) for n in range(len(X)) for i in range(8) for j in range(8)])
             np.testing.assert_allclose(moments(site).hessian[0], np.cov(columns.T, bias=True), rtol=2e-3, atol=2e-4)
         return quantize(site.weight, site.bias, site.x, site.y, recipe.load("fast").layer("", 0, 1), site.node.attrs.get("group", 1))
@@ -198,12 +199,35 @@ def test_four_bit_activations_use_sixteen_levels() -> None:
 
 
 def test_samples_are_spread_over_the_whole_stream() -> None:
-    net, _ = pipeline.prepare(PROTO, X)
-    picker = Picker(net, 6)
+    picker = Picker(6)
     for start in range(0, 1000, 7):
         picker.add({"x": np.full((min(7, 1000 - start), 3, 8, 8), 1.0, np.float32) * np.arange(start, min(start + 7, 1000))[:, None, None, None]})
     chosen = picker.samples()["x"][:, 0, 0, 0]
     assert len(chosen) == 6
     assert chosen[0] == 0
-    assert chosen[-1] > 850
-    assert (np.diff(chosen) > 100).all()
+    assert chosen[-1] > 800
+    assert (np.diff(chosen) > 80).all()
+
+
+def test_memory_bounds_the_samples_of_wide_layers_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The integers that reach the last layer are the same however few samples fit in front of it."""
+    params = pipeline.convert_onnx(PROTO, X, recipe.load("fast")).params
+    net, _ = pipeline.prepare(PROTO, X)
+
+    def last(memory: int) -> tuple[list[int], np.ndarray]:
+        counts, seen = [], []
+
+        def visit(site):
+            counts.append(site.real.count)
+            seen.append(site.quantized.array())
+            return quantize(site.weight, site.bias, site.x, site.y, recipe.load("fast").layer("", 0, 1), site.node.attrs.get("group", 1))
+
+        monkeypatch.setattr(lockstep, "MEMORY", memory)
+        walk(net, params, {"x": X}, visit)
+        return counts, seen[-1]
+
+    (many, want), (few, got) = last(1 << 30), last(16_000)
+    assert many == [24, 24, 24, 24]
+    assert few[0] < 12
+    assert few[-1] == 24
+    np.testing.assert_array_equal(got, want)

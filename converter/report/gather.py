@@ -17,7 +17,8 @@ from ..calibrators import Histogram
 from ..compare import Comparison, compare, layout_of
 from ..data import Replay
 from ..ir import Array, Float, Node
-from ..lockstep import fake, site_of, spread
+from ..kept import fake
+from ..lockstep import layer_function, spread
 from ..lower import Context
 from ..lower.linear import flattened
 from ..onnx.emit import session as float_session
@@ -151,14 +152,14 @@ def split_error(net: Float, node: Node, ctx: Context, model: Model, real: Mappin
     x, y = ctx.param(node.inputs[0]), ctx.param(node.output)
     weight, bias = float_weights(net, node)
     given = real[node.inputs[0]]
-    site = site_of(net, node, ctx.params, real, real, real[node.output], 0, 1)
-    exact = site.run(weight, bias, given)
+    run = layer_function(net, node)
+    exact = run(weight, bias, given)
     low, high = (x.scale * (edge - x.zero_point) for edge in (x.low, x.high))
     cut = np.clip(given, np.float32(low), np.float32(high))
-    clipped = site.run(weight, bias, cut)
-    rounded = site.run(weight, bias, fake(x, given))
+    clipped = run(weight, bias, cut)
+    rounded = run(weight, bias, fake(x, given))
     powers = [
-        float(((site.run(weights, bias, given) - exact) ** 2).mean()),
+        float(((run(weights, bias, given) - exact) ** 2).mean()),
         float(((rounded - clipped) ** 2).mean()),
         float(((clipped - exact) ** 2).mean()),
         float(((fake(y, real[node.output]) - real[node.output]) ** 2).mean()),

@@ -52,19 +52,47 @@ def windows(site: Site, x: Array) -> Array:
 
 
 def moments(site: Site) -> Moments:
-    """Over POSITIONS positions drawn from all samples, or more where the kernel is large."""
+    """Over POSITIONS positions drawn from all samples, or more where the kernel is large; summed up block by block."""
     inner = site.weight.ndim - 1 if site.node.op == "Conv" else 1
-    views = [windows(site, site.quantized), windows(site, site.real)]
-    outer = views[0].shape[: views[0].ndim - inner - 1]
     size = int(np.prod(site.weight.shape[1:]))
-    total, wanted = int(np.prod(outer)), max(POSITIONS, PER_WEIGHT * size)
+    per_sample = int(np.prod(windows(site, next(iter(site.real))[:1]).shape[: -inner - 1]))
+    total, wanted = per_sample * site.real.count, max(POSITIONS, PER_WEIGHT * size)
     chosen = np.arange(total) if total <= wanted else np.sort(np.random.default_rng(0).choice(total, wanted, replace=False))
-    q, r = (np.ascontiguousarray(rows(view, outer, chosen, size).transpose(1, 2, 0)) for view in views)  # [G, K, positions]
-    q -= q.mean(axis=2, keepdims=True)
-    r -= r.mean(axis=2, keepdims=True)
-    back = q.transpose(0, 2, 1)
-    hessian, cross = (q @ back).astype(np.float64) / len(chosen), (r @ back).astype(np.float64) / len(chosen)
-    return Moments(hessian, cross, len(hessian))
+    start, sums = 0, Sums()
+    for blocks in zip(site.quantized, site.real, strict=True):
+        views = [windows(site, block) for block in blocks]
+        outer = views[0].shape[: -inner - 1]
+        here = chosen[np.searchsorted(chosen, start) : np.searchsorted(chosen, start + int(np.prod(outer)))] - start
+        if len(here):
+            sums.add(*(np.ascontiguousarray(rows(view, outer, here, size).transpose(1, 2, 0)) for view in views))
+        start += int(np.prod(outer))
+    return sums.moments()
+
+
+class Sums:
+    """Sums of products of q and r, [G, K, positions], about the means of the first block, which keeps float32 exact enough."""
+
+    def __init__(self) -> None:
+        self._origin: list[Array] = []
+        self._linear: list[Array] = []
+        self._square: list[Array] = []
+        self._count = 0
+
+    def add(self, q: Array, r: Array) -> None:
+        if not self._origin:
+            self._origin = [v.mean(axis=2, keepdims=True) for v in (q, r)]
+        q, r = q - self._origin[0], r - self._origin[1]
+        back = q.transpose(0, 2, 1)
+        linear = [v.sum(axis=2, dtype=np.float64) for v in (q, r)]
+        square = [(v @ back).astype(np.float64) for v in (q, r)]
+        self._linear = [a + b for a, b in zip(self._linear, linear, strict=True)] if self._linear else linear
+        self._square = [a + b for a, b in zip(self._square, square, strict=True)] if self._square else square
+        self._count += q.shape[2]
+
+    def moments(self) -> Moments:
+        mean = [v / self._count for v in self._linear]
+        hessian, cross = (s / self._count - np.einsum("gk,gl->gkl", m, mean[0]) for s, m in zip(self._square, mean, strict=True))
+        return Moments(hessian, cross, len(hessian))
 
 
 def rows(view: Array, outer: tuple[int, ...], chosen: Array, size: int) -> Array:

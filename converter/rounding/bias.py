@@ -14,7 +14,7 @@ from ..lockstep import Site
 
 def empirical(site: Site, weight: Array) -> Array:
     """The bias[O] with which `weight` (real values of the integers) gives the float layer's mean output on the quantized inputs."""
-    return np.asarray(site.bias + site.means(site.wanted) - site.means(site.run(weight, site.bias, site.quantized)))
+    return np.asarray(site.bias + site.wanted - site.means(weight, site.bias))
 
 
 def analytic(weight: Array, rounded: Array, bias: Array, mean: Array, groups: int = 1) -> Array:
