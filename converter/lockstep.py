@@ -155,10 +155,10 @@ def layer_function(net: Float, node: Node) -> Callable[[Array, Array, Array], Ar
 
 
 class Twins:
-    """Both networks' live activations of the same samples; `params` quantizes the twin's."""
+    """Both networks' live activations of the same samples; `params` quantizes the twin's, all but those in `exact`."""
 
-    def __init__(self, net: Float, params: Mapping[str, QParam], feeds: Mapping[str, Array]) -> None:
-        self.net, self.params = net, params
+    def __init__(self, net: Float, params: Mapping[str, QParam], feeds: Mapping[str, Array], exact: frozenset[str] = frozenset()) -> None:
+        self.net, self.params, self.exact = net, params, exact
         largest = max(int(np.prod(value.shape)) for value in net.values.values())
         step = max(1, min(BLOCK, BLOCK_BYTES // (4 * largest))) if net.free_batch else unit_of(net)
         self.real = {name: Kept() for name in feeds}
@@ -196,7 +196,7 @@ class Twins:
         average: Average | None = None,
     ) -> None:
         inputs = list(dict.fromkeys(self.net.activations(node)))
-        made = {name: Kept(params.get(name)) for name in node.outputs if name}
+        made = {name: Kept(None if name in self.exact else params.get(name)) for name in node.outputs if name}
         for blocks in zip(*(state[name] for name in inputs), strict=True):
             outputs = run(dict(zip(inputs, blocks, strict=True)))
             if average is not None:
@@ -215,19 +215,24 @@ def walk(
     feeds: Mapping[str, Array],
     visit: Visit,
     progress: Progress | None = None,
+    ends: dict[str, tuple[Array, Array]] | None = None,
 ) -> dict[str, QWeight]:
-    """Calls `visit` for every layer with constant weights, in order, and goes on with the weights it returns. The weights by layer name."""
+    """Calls `visit` for every layer with constant weights, in order, and goes on with the weights it returns. The weights by layer name.
+
+    `ends` receives the outputs of both networks that nothing else reads, (real, quantized), before they become integers.
+    """
     stages = schedule(net, params, len(next(iter(feeds.values()))), MEMORY, unit_of(net))
     uses, dead = last_uses(net), dict[int, list[str]]()
+    exact = frozenset(net.outputs) - frozenset(uses) if ends is not None else frozenset()
     for place, node in enumerate(net.nodes):
         for name in {*net.activations(node), *node.outputs} - {""}:
-            if uses.get(name, place) <= place:
+            if uses.get(name, place) <= place and name not in exact:
                 dead.setdefault(place, []).append(name)
     weighted = {id(node): place for place, node in enumerate(layers(net))}
     result: dict[str, QWeight] = {}
 
     def part(start: int, stop: int) -> Twins:
-        return Twins(net, params, {name: array[start:stop] for name, array in feeds.items()})
+        return Twins(net, params, {name: array[start:stop] for name, array in feeds.items()}, exact)
 
     def advance(state: Twins, place: int) -> None:
         node = net.nodes[place]
@@ -254,6 +259,8 @@ def walk(
         advance(state, place)
         if progress is not None:
             progress("weights", place + 1, len(net.nodes))
+    if ends is not None:
+        ends.update((name, (state.real[name].array(), state.twin[name].array())) for name in exact)
     return result
 
 

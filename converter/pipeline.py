@@ -29,7 +29,8 @@ from .onnx.single import evaluate
 from .passes import steps
 from .quantize import QParam, QWeight
 from .recipe import ACTIVATIONS, Layer, Recipe
-from .search import fixed_bits, plan, searched
+from .search import fixed_bits, plans, searched
+from .search.trial import best_of
 from .weights import choices, needs_samples, quantize_all
 
 
@@ -92,20 +93,23 @@ def convert_onnx(model: str | Path | onnx.ModelProto, data: Any, recipe: Recipe,
     if not net.pinned:  # an already quantized network keeps its integers
         samples = None if picker is None else picker.samples()
         if recipe.budget and samples is not None:
-            recipe = conversion.recipe = search_bits(net, conversion.params, recipe, samples, progress)
-        conversion.weights = quantize_all(net, conversion.params, recipe, samples, lambda: statistics(model, net), progress)
+            candidates = search_bits(net, conversion.params, recipe, samples, progress)
+            found = best_of(candidates, net, conversion.params, samples, lambda: statistics(model, net), progress)
+            conversion.recipe, conversion.weights = found
+        else:
+            conversion.weights = quantize_all(net, conversion.params, recipe, samples, lambda: statistics(model, net), progress)
     conversion.lowered = lower(net, conversion.params, conversion.weights)
     return conversion
 
 
-def search_bits(net: Float, params: dict[str, QParam], recipe: Recipe, samples: dict[str, Array], progress: Progress | None) -> Recipe:
-    """The recipe with the bits of each layer, found under its budget."""
+def search_bits(net: Float, params: dict[str, QParam], recipe: Recipe, samples: dict[str, Array], progress: Progress | None) -> list[Recipe]:
+    """The recipe with bits for each layer, in the ways that are worth a trial under its budget."""
 
     def build(bits: int) -> Context:  # what is timed needs no good weights
         quick = msgspec.structs.replace(fixed_bits(recipe, net, bits), rounding="nearest", bias_correction="none")
         return lower(net, params, quantize_all(net, params, quick, None, dict))
 
-    return searched(recipe, plan(net, recipe, samples, build, progress))
+    return [searched(recipe, plan) for plan in plans(net, recipe, samples, build, progress)]
 
 
 def statistics(model: str | Path | onnx.ModelProto, net: Float) -> Statistics:

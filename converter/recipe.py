@@ -83,8 +83,14 @@ class Recipe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=Tr
         return chosen
 
     def describe(self) -> dict[str, Any]:
-        """Plain data, as stored in the model file."""
-        return typing.cast("dict[str, Any]", msgspec.to_builtins(self))
+        """Plain data, as stored in the model file: all that differs from a plain recipe or from its base, so that `load` gives it back."""
+        found = typing.cast("dict[str, Any]", msgspec.to_builtins(self))
+        base = BASES.get(self.base)
+        for field in self.__struct_fields__:
+            value = getattr(self, field)
+            if base is not None and value != getattr(base, field):
+                found[field] = msgspec.to_builtins(value)
+        return found
 
 
 def matches(pattern: str, name: str, position: int, count: int) -> bool:

@@ -114,11 +114,15 @@ def quantize_all(
     samples: Mapping[str, Array] | None,
     statistics: Callable[[], Statistics],
     progress: Progress | None = None,
+    ends: dict[str, tuple[Array, Array]] | None = None,
 ) -> dict[str, QWeight]:
-    """Weights of all layers, each method with what it needs: samples, batch-norm statistics, or nothing."""
+    """Weights of all layers, each method with what it needs: samples, batch-norm statistics, or nothing.
+
+    `ends` receives the outputs on the samples, real and quantized; with it the samples are walked whether a method needs them or not.
+    """
     chosen = choices(net, recipe)
     known = statistics() if any(c.bias_correction == "analytic" for c in chosen.values()) else {}
-    if samples is None or not any(needs_samples(c) for c in chosen.values()):
+    if samples is None or (ends is None and not any(needs_samples(c) for c in chosen.values())):
         nodes = layers(net)
         return {n.name: without_samples(net, n, params[n.inputs[0]], params[n.output], chosen[n.name], known) for n in nodes}
 
@@ -128,7 +132,7 @@ def quantize_all(
             return with_samples(site, choice)
         return without_samples(net, site.node, site.x, site.y, choice, known)
 
-    return walk(net, params, samples, visit, progress)
+    return walk(net, params, samples, visit, progress, ends)
 
 
 def average_bits(net: Float, weights: Mapping[str, QWeight]) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import shutil
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,7 +13,8 @@ import numpy as np
 import pytest
 import shared
 from intq.cli import main
-from intq.converter import convert, pipeline, recipe, search, zeroshot
+from intq.converter import convert, pipeline, recipe, search, weights, zeroshot
+from intq.converter.search import trial
 from intq.converter.search.program import solve
 from intq.converter.search.sensitivity import Probe
 from intq.converter.weights import average_bits
@@ -47,6 +50,13 @@ def test_a_search_keeps_its_budget_and_is_repeatable_from_its_recipe(method: str
     assert intq.Model(again.graph).to_bytes() == intq.Model(conversion.graph).to_bytes()
 
 
+def test_a_stored_recipe_is_the_recipe() -> None:
+    changed = {"base": "best", "rounding": "nearest", "weight_range": "max", "layers": {"one": {"weights": "int4"}}}
+    for given in ("fast", "best", changed):
+        found = recipe.load(given)
+        assert recipe.load(found.describe()) == found
+
+
 def test_budgets_of_bytes_and_fixed_layers() -> None:
     conversion = pipeline.convert_onnx(PROTO, X, recipe.load({"base": "balanced", "budget": {"bytes": 720}, "keep_int8": ["first"]}))
     bits = {name: weight.bits for name, weight in conversion.weights.items()}
@@ -72,6 +82,33 @@ def test_an_interrupt_leaves_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     conversion = pipeline.convert_onnx(PROTO, X, recipe.load({"base": "balanced", "budget": {"bits": 5.0}}))
     assert average_bits(conversion.net, conversion.weights) <= 5.0
     assert len(calls) == 5
+
+
+@pytest.mark.parametrize("whole", [0, 1, 2])
+def test_an_interrupt_between_plans_keeps_the_best_so_far(monkeypatch: pytest.MonkeyPatch, whole: int) -> None:
+    done = []
+
+    def interrupted(*args: object) -> object:
+        if len(done) == whole and len(args) > 5:
+            raise KeyboardInterrupt
+        done.append(args[2])
+        return weights.quantize_all(*args)
+
+    monkeypatch.setattr(trial, "quantize_all", interrupted)
+    conversion = pipeline.convert_onnx(PROTO, X, recipe.load({"base": "best", "budget": {"bits": 4.9}}))
+    assert average_bits(conversion.net, conversion.weights) <= 4.9
+    assert conversion.recipe.rounding == ("nearest" if whole == 0 else "gptq_cd")
+    again = pipeline.convert_onnx(PROTO, X, recipe.load(conversion.recipe.describe()))
+    assert intq.Model(again.graph).to_bytes() == intq.Model(conversion.graph).to_bytes()
+
+
+def test_of_several_plans_the_one_with_the_best_outputs_is_kept() -> None:
+    net, _ = pipeline.prepare(PROTO, X)
+    params = pipeline.convert_onnx(PROTO, X, recipe.load("fast")).params
+    candidates = [recipe.load({"base": "best", "weights": f"int{bits}"}) for bits in (2, 8, 4)]
+    kept, found = trial.best_of(candidates, net, params, {"x": X}, dict)
+    assert kept is candidates[1]
+    assert {weight.bits for weight in found.values()} == {8}
 
 
 def test_a_latency_table_adds_up_to_the_network() -> None:
@@ -152,3 +189,15 @@ def test_a_report_is_one_page_with_everything_in_it(tmp_path: Path, capsys: pyte
     assert page.count("To try:") == 3
     for word in ("weight rounding", "requantization", "Accuracy goes from", "of the limit"):
         assert word in page
+    browser = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+    if browser is None:
+        pytest.skip("the page is checked as text; no chromium to draw it with")
+    picture = tmp_path / "page.png"
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1100,2400", f"--screenshot={picture}"]
+    subprocess.run([browser, *options, (tmp_path / "r.html").as_uri()], check=True, capture_output=True, timeout=300)
+    image = pytest.importorskip("PIL.Image")
+    with image.open(picture) as drawn:
+        pixels = np.asarray(drawn.convert("RGB"))
+    assert pixels.shape == (2400, 1100, 3)
+    for colour in ((59, 111, 182), (217, 128, 50)):  # the curves and bars of the pictures
+        assert (np.abs(pixels.astype(int) - colour).max(axis=2) < 12).sum() > 50

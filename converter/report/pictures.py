@@ -81,7 +81,7 @@ def histograms(facts: Facts) -> str:
             axis.axvline(edge, color=COLOURS[2], lw=1)
         axis.set_title(row.tensor[-34:], fontsize=6, pad=2)
         axis.tick_params(labelsize=5, length=2, pad=1)
-        axis.set_yticks([])
+        axis.tick_params(which="both", left=False, labelleft=False)
     figure.subplots_adjust(hspace=0.75, wspace=0.12)
     return svg(figure)
 

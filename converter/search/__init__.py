@@ -1,7 +1,7 @@
 """Mixed precision: how many bits the weights of each layer get under a budget of average bits, bytes or milliseconds.
 
 Every layer starts with an estimate, which measurements replace one by one, the largest layers first. An interrupt (Ctrl-C) ends the
-measuring, not the conversion: the plan is then made from what is known by then.
+measuring, not the conversion: plans are then made from what is known by then. Each plan is carried out, and the best one kept (`trial.py`).
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from .latency import Latencies, measure
 from .program import solve
 from .sensitivity import Probe, estimate, rounded
 
-__all__ = ["OPTIONS", "Latencies", "plan", "searched"]
+__all__ = ["OPTIONS", "Latencies", "plans", "searched"]
 
 OPTIONS = (8, 4, 2)
-SAMPLES = 48
+SAMPLES = 32
 PER_CHANNEL = 12  # bytes: bias, multiplier, shift
 
 
@@ -64,7 +64,7 @@ def sensitivities(
                     weight, near = rounded(net, node, bits)
                     row[bits] = 0.5 * trace * float(((weight - near) ** 2).sum())
             else:
-                row = {bits: probe.measured(node, bits) for bits in allowed[node.name]}
+                row = {bits: probe.measured(node, bits) if bits < 8 else 0.0 for bits in allowed[node.name]}  # 8 bits cost nothing beside 4
             known += [(table[node.name][bits], value) for bits, value in row.items()]
             table[node.name] = row
             remaining.remove(node.name)
@@ -77,34 +77,53 @@ def sensitivities(
     return table
 
 
-def plan(
+def plans(
     net: Float,
     recipe: Recipe,
     samples: Mapping[str, Array],
     build: Callable[[int], Context] | None = None,
     progress: Progress | None = None,
-) -> dict[str, int]:
-    """Bits per layer within the recipe's budget. `build(bits)` lowers the network with these bits everywhere, for a budget of latency.
+) -> list[dict[str, int]]:
+    """Bits per layer within the recipe's budget, the most promising plan first. `build(bits)` lowers the network with these bits everywhere.
 
+    After the optimum of the integer program: the optimum without 2 bits, whose errors add up least well, and the widest uniform plan.
     Raises `RecipeError` where the budget is below what the fewest bits need.
     """
     nodes, allowed = searchable(net, recipe)
+    cost, budget, what = costs(net, recipe, nodes, allowed, build)
+    unmeasured = {name: dict.fromkeys(row, 0.0) for name, row in cost.items()}
+    solve(unmeasured, cost, budget, what)  # an impossible budget is said before anything is measured
     table = sensitivities(net, nodes, allowed, samples, recipe.search, progress)
+    found = [solve(table, cost, budget, what)]
+    narrowed = {name: {bits: row[bits] for bits in row if bits > 2 or bits == max(row)} for name, row in table.items()}
+    if sum(min(cost[name][bits] for bits in row) for name, row in narrowed.items()) <= budget:
+        found.append(solve(narrowed, cost, budget, what))
+    for bits in OPTIONS:
+        uniform = {name: bits if bits in row else max(row) for name, row in table.items()}
+        if sum(cost[name][uniform[name]] for name in uniform) <= budget:
+            found.append(uniform)
+            break
+    kept: list[dict[str, int]] = []
+    for one in found:  # a plan with no layer wider than in an earlier one cannot be better
+        if not any(all(one[name] <= other[name] for name in one) for other in kept):
+            kept.append(one)
+    return kept
+
+
+def costs(
+    net: Float, recipe: Recipe, nodes: list[Node], allowed: Mapping[str, tuple[int, ...]], build: Callable[[int], Context] | None
+) -> tuple[dict[str, dict[int, float]], float, str]:
+    """The cost of every choice, what all together may cost, and the unit's name."""
     sizes = {node.name: int(np.prod(net.shape(node.inputs[1]))) for node in nodes}
-    bits_cost = {name: {bits: float(bits * size) for bits in allowed[name]} for name, size in sizes.items()}
-    chosen: dict[str, int] = {}
-    for what, limit in recipe.budget.items():
-        if what == "bits":
-            cost, budget = bits_cost, limit * sum(sizes.values())
-        elif what == "bytes":
-            overhead = sum(PER_CHANNEL * net.shape(node.inputs[1])[0] for node in nodes)
-            cost, budget = {name: {b: float(-(-b * sizes[name] // 8)) for b in row} for name, row in bits_cost.items()}, limit - overhead
-        else:
-            assert build is not None
-            known = measure(build, list(sizes), list(OPTIONS))
-            cost, budget = {name: {b: known.layers[name][b] for b in allowed[name]} for name in sizes}, limit - known.rest
-        chosen = solve(table, cost, budget, "bits in all" if what == "bits" else what)
-    return chosen
+    ((what, limit),) = recipe.budget.items()
+    if what == "bits":
+        return {name: {b: float(b * sizes[name]) for b in row} for name, row in allowed.items()}, limit * sum(sizes.values()), "bits in all"
+    if what == "bytes":
+        overhead = sum(PER_CHANNEL * net.shape(node.inputs[1])[0] for node in nodes)
+        return {name: {b: float(-(-b * sizes[name] // 8)) for b in row} for name, row in allowed.items()}, limit - overhead, what
+    assert build is not None
+    known = measure(build, list(sizes), list(OPTIONS))
+    return {name: {b: known.layers[name][b] for b in row} for name, row in allowed.items()}, limit - known.rest, what
 
 
 def searched(recipe: Recipe, chosen: Mapping[str, int]) -> Recipe:

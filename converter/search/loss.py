@@ -21,13 +21,13 @@ def probabilities(output: Array, temperature: float) -> Array:
     return np.asarray(np.maximum(rows / rows.sum(axis=1, keepdims=True), TINY))
 
 
-def divergence(net: Float, real: Array) -> Callable[[Array], float]:
-    """A function of the first output: the mean Kullback-Leibler divergence of its classes from those of `real`, or for anything but
+def divergence(net: Float, real: Array, output: str | None = None) -> Callable[[Array], float]:
+    """A function of `output` (default: the first): the mean Kullback-Leibler divergence of its classes from those of `real`, or for anything but
     [N, classes] the squared error over the variance.
 
     The divergence of an unchanged network is 0 and a minimum, so its second derivative there is the Gauss-Newton matrix.
     """
-    maker = net.producers().get(net.outputs[0])
+    maker = net.producers().get(output or net.outputs[0])
     softmax = maker is not None and maker.op == "Softmax"
     if real.ndim == 2 and real.shape[1] > 1 and (softmax or real.shape[1] <= 4096):
         temperature = 0.0 if softmax else max(1.0, float(real.std(axis=1).mean()) / SPREAD)

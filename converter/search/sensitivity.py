@@ -53,7 +53,7 @@ class Probe:
             name = node.inputs[1] if node.inputs[1] in stored else turned
             self._names[node.name] = name, name != node.inputs[1]
             proto.graph.input.append(helper.make_tensor_value_info(name, stored[name].data_type, list(stored[name].dims)))
-        self._session = session(proto)
+        self._session = session(proto, optimise=True)
         self._loss = divergence(net, self._output({}))
 
     def _output(self, replaced: Mapping[str, Array]) -> Array:

@@ -1,0 +1,49 @@
+"""Plans of bits carried out one after the other: the one whose outputs differ least from the float network's is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+import numpy as np
+
+from ...errors import RecipeError
+from ..bn_statistics import Statistics
+from ..calibrate import Progress
+from ..ir import Array, Float
+from ..quantize import QParam, QWeight
+from ..recipe import Layer, Recipe
+from ..weights import quantize_all
+from .loss import divergence
+
+
+def best_of(
+    candidates: list[Recipe],
+    net: Float,
+    params: Mapping[str, QParam],
+    samples: Mapping[str, Array],
+    statistics: Callable[[], Statistics],
+    progress: Progress | None = None,
+) -> tuple[Recipe, dict[str, QWeight]]:
+    """The best candidate and its weights. An interrupt (Ctrl-C) leaves the best so far; before there is one, the first with nearest rounding."""
+    if not candidates:
+        raise RecipeError("recipe: the search has no plan to try")
+    best, least = None, np.inf
+    try:
+        for recipe in candidates:
+            ends: dict[str, tuple[Array, Array]] = {}
+            weights = quantize_all(net, params, recipe, samples, statistics, progress, ends)
+            loss = sum(divergence(net, real, name)(quantized) for name, (real, quantized) in sorted(ends.items()))
+            if best is None or loss < least:
+                best, least = (recipe, weights), loss
+    except KeyboardInterrupt:
+        if best is None:
+            quick = msgspec.structs.replace(candidates[0], rounding="nearest", bias_correction="none", layers=nearest(candidates[0]))
+            best = quick, quantize_all(net, params, quick, None, statistics)
+    assert best is not None
+    return best
+
+
+def nearest(recipe: Recipe) -> dict[str, Layer]:
+    """The overrides of a recipe without what needs samples."""
+    return {name: msgspec.structs.replace(layer, rounding=None, bias_correction=None) for name, layer in recipe.layers.items()}
