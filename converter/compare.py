@@ -28,6 +28,7 @@ from .lower.view import View
 from .passes import steps
 from .pipeline import prepare
 from .quantize import QParam
+from .ranges import narrow_name, wide_capable
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,8 @@ def layout_of(net: Float, graph: Graph) -> Context:
     for node in net.nodes:
         for name in node.outputs:
             params[name] = known(name) or params.get(node.inputs[0], QParam(1.0, 0))
+        if params[node.output].dtype == "int16" and wide_capable(net, node):
+            params[narrow_name(node.output)] = known(narrow_name(node.output)) or QParam(1.0, 0)
     ctx = lower(net, params, dry=True)
     if [node.name for node in ctx.graph.nodes] != [node.name for node in graph.nodes]:
         raise InputError("the model was not converted from this source")

@@ -73,7 +73,10 @@ def assign(
     """The scale and zero point of every activation. `ranges` covers `observed(net)`; `bits` (default 8) may name the same values.
 
     Values that share a scale have the bits of the one that asks for most; those of inputs and outputs of the network are always 8.
+    16 bits are for results of layers and sums; the int8 parameters of such a value, for readers that need them, are at `narrow_name`.
     """
+    wide16 = {node.output for node in net.nodes if (bits or {}).get(node.output, 8) == 16 and wide_capable(net, node)}
+    wide16 -= {*net.inputs, *net.outputs}
     edge = {*net.inputs, *net.outputs}
     pinned = {name: QParam(scale, zero_point) for name, (scale, zero_point) in net.pinned.items()}
     sharing = Sharing()
@@ -96,7 +99,7 @@ def assign(
         root = sharing.find(name)
         before = spans.get(root, (lo, hi))
         spans[root] = min(before[0], lo), max(before[1], hi)
-        width[root] = max(width.get(root, 0), 8 if name in edge else (bits or {}).get(name, 8))
+        width[root] = max(width.get(root, 0), 8 if name in edge else min((bits or {}).get(name, 8), 8))
     width.update({sharing.find(name): 8 for name in edge})
     result: dict[str, QParam] = {}
     for name in net.values:
@@ -108,7 +111,21 @@ def assign(
         elif root in spans:
             lo, hi = spans[root]
             result[name] = qparam(HEADROOM * lo, HEADROOM * hi, "int16") if root in wide else qparam(lo, hi, "int8", symmetric, width[root] % 8)
+            if name in wide16 and result[name].dtype == "int8":
+                result[narrow_name(name)], result[name] = result[name], qparam(lo, hi, "int16")
     return result
+
+
+def narrow_name(name: str) -> str:
+    """Where the int8 parameters of an int16 value are."""
+    return f"{name}/int8"
+
+
+def wide_capable(net: Float, node: Node) -> bool:
+    """Whether a node can run in 16 bits: a layer, or a sum of two computed values of one shape."""
+    if node.op in ("Conv", "Linear"):
+        return node.inputs[0] not in net.constants and node.inputs[1] in net.constants
+    return node.op in ("Add", "Sub") and len(net.activations(node)) == 2 and len({net.shape(name) for name in node.inputs}) == 1
 
 
 def _join_concats(net: Float, ranges: Mapping[str, tuple[float, float]], sharing: Sharing, pinned: Mapping[str, QParam]) -> None:

@@ -11,6 +11,7 @@ from ...graph import Port
 from ..ir import Float, Node
 from ..quantize import QParam, QWeight
 from . import view as views
+from . import wide
 from .context import LOWERINGS, Context, Refused
 from .view import View
 
@@ -61,7 +62,7 @@ def _lower_node(ctx: Context, node: Node) -> None:
     for name in node.outputs:
         if name in ctx.net.values and ctx.net.values[name].shape[:1] != (1,) and not ctx.net.whole:
             raise Refused(f"its output has shape {ctx.net.values[name].shape} for one sample", "keep the batch in axis 0")
-    LOWERINGS[node.op](ctx, node)
+    wide.lower_node(ctx, node)
 
 
 def _input(ctx: Context, name: str) -> None:

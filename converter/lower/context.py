@@ -45,6 +45,7 @@ class Context:
         self.net, self.params, self.dry = net, dict(params), dry
         self.graph = Graph(net.name)
         self.views: dict[str, View] = {}
+        self.other_views: dict[str, View] = {}  # values in a second number of bits
         self.source: dict[str, str] = {}  # integer node name -> layer name in the source
         self._weights = dict(weights or {})
         self._layouts: dict[tuple[View, tuple[int, ...], tuple[int, ...]], str] = {}
