@@ -40,7 +40,8 @@ class Layer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=Tru
 class Recipe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
     """A complete recipe.
 
-    - `weights`, `activations`: bits; int16 activations are for layers and sums, which then run slower. `calibrator`: how an activation's range is found; `symmetric`: with zero point 0
+    - `weights`, `activations`: bits; int16 activations are for layers and sums, which then run slower
+    - `calibrator`: how an activation's range is found; `symmetric`: with zero point 0
     - `rounding`: how real weights become integers; `weight_range`: how far the scale of a channel reaches; `granularity`: what shares
       a scale ("group": every `group_size` input channels, below 8 bits); `bias_correction`: what biases make up for shifted means
     - `samples`: how many calibration samples rounding, correction and search run on
