@@ -1,6 +1,8 @@
-"""The .intq file: a safetensors container whose metadata key `intq` holds the graph as JSON. Plain weights; packing happens at load.
+"""The .intq file: a safetensors container whose metadata key `intq` holds the graph as JSON.
 
-Version 1 of the JSON: {"version", "name", "numerics", "recipe", "tensors", "nodes", "inputs", "outputs", "states"}; unknown keys are errors.
+Weights are plain, but for those of 4 and 2 bits, which are packed; what a kernel wants is made at load.
+Version 1 of the JSON: {"version", "name", "numerics", "recipe", "tensors", "nodes", "inputs", "outputs", "states", "packed"}; unknown
+keys are errors.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import safetensors.numpy
 from .errors import FormatError
 from .graph import Graph, Node, Port, State, Tensor
 from .ops import REGISTRY
+from .packing import bits_of, pack, unpack
 
 VERSION = 1
 
@@ -47,10 +50,12 @@ class GraphRecord(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     inputs: list[Port]
     outputs: list[Port]
     states: list[State] = []
+    packed: dict[str, int] = {}
 
 
 def to_bytes(graph: Graph, numerics: str, recipe: dict[str, Any]) -> bytes:
     """Serialize; the same graph gives the same bytes."""
+    packed = {name: bits for name, array in graph.constants.items() if (bits := bits_of(array)) < 8}
     record = GraphRecord(
         version=VERSION,
         name=graph.name,
@@ -61,8 +66,10 @@ def to_bytes(graph: Graph, numerics: str, recipe: dict[str, Any]) -> bytes:
         inputs=graph.inputs,
         outputs=graph.outputs,
         states=graph.states,
+        packed=packed,
     )
-    return bytes(safetensors.numpy.save(dict(graph.constants), {"intq": msgspec.json.encode(record).decode()}))
+    arrays = {name: pack(array, packed[name]) if name in packed else array for name, array in graph.constants.items()}
+    return bytes(safetensors.numpy.save(arrays, {"intq": msgspec.json.encode(record).decode()}))
 
 
 def from_bytes(data: bytes) -> tuple[Graph, str, dict[str, Any]]:
@@ -96,7 +103,8 @@ def build(record: GraphRecord, arrays: dict[str, np.ndarray[Any, Any]]) -> Graph
     for name, array in arrays.items():
         if name not in graph.tensors:
             raise FormatError(f"data for tensor {name!r}, which the graph does not have")
-        graph.constants[name] = np.ascontiguousarray(array)
+        bits = record.packed.get(name)
+        graph.constants[name] = np.ascontiguousarray(array) if bits is None else unpack(array, bits, graph.tensors[name])
     for node in record.nodes:
         if node.op not in REGISTRY:
             raise FormatError(f"node {node.name!r}: op {node.op!r} is unknown to this release; known: {', '.join(sorted(REGISTRY))}")

@@ -10,8 +10,8 @@ import intq
 import numpy as np
 import pytest
 import safetensors.numpy
-from intq import BoundError, FormatError, InputError, Model, Session
-from intq.graph import Graph, Port
+from intq import BoundError, FormatError, InputError, Model, Session, packing
+from intq.graph import Graph, Port, Tensor
 from intq.ops.product import Dense
 from intq.selftest import network
 
@@ -138,3 +138,54 @@ def test_limits() -> None:
 def test_import_is_light() -> None:
     code = "import sys, intq; print([m for m in ('onnx', 'onnxruntime', 'numba', 'torch', 'scipy', 'rich', 'tflite') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("low", "high", "bits"), [(-8, 7, 4), (-7, 7, 4), (-1, 1, 2), (-2, 1, 2), (-9, 7, 8), (0, 8, 8)])
+@pytest.mark.parametrize("shape", [(16, 64), (5, 3, 3, 3), (67, 1)])
+def test_weights_of_few_bits_are_packed(low: int, high: int, bits: int, shape: tuple[int, ...]) -> None:
+    weights = np.random.default_rng(3).integers(low, high + 1, shape).astype(np.int8)
+    weights.reshape(-1)[:2] = low, high
+    assert packing.bits_of(weights) == bits
+    if bits < 8:
+        packed = packing.pack(weights, bits)
+        assert packed.nbytes == -(-weights.size * bits // 8)
+        np.testing.assert_array_equal(packing.unpack(packed, bits, Tensor(name="w", shape=shape)), weights)
+
+
+def few_bits() -> Graph:
+    graph = network()
+    name = next(node.inputs[1] for node in graph.nodes if node.op == "conv2d")
+    graph.constants[name] = np.clip(graph.constants[name], -7, 7)
+    return graph
+
+
+def test_packed_files_are_smaller_and_equal(tmp_path: Path) -> None:
+    model, plain = Model(few_bits()), Model(network())
+    data = model.to_bytes()
+    assert len(data) < len(plain.to_bytes())
+    again = Model.from_bytes(data)
+    assert again.to_bytes() == data
+    for name, array in model.graph.constants.items():
+        np.testing.assert_array_equal(again.graph.constants[name], array)
+        assert again.graph.constants[name].dtype == array.dtype
+
+
+WRONG = [{"bits": 3}, {"bits": 2}, {"bits": -4}, {"shape": [7, 3, 3, 3]}, {"shape": [-1, 3]}, {"dtype": "int32"}, {"missing": True}]
+
+
+@pytest.mark.parametrize("change", WRONG)
+def test_packed_weights_that_do_not_fit_are_refused(change: dict[str, object]) -> None:
+    data = Model(few_bits()).to_bytes()
+    length = int.from_bytes(data[:8], "little")
+    record = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["intq"])
+    arrays = {k: v.copy() for k, v in safetensors.numpy.load(data).items()}
+    (name,) = record["packed"]
+    tensor = next(t for t in record["tensors"] if t["name"] == name)
+    if "missing" in change:
+        record["packed"] = {}
+    elif "bits" in change:
+        record["packed"][name] = change["bits"]
+    else:
+        tensor.update(change)
+    with pytest.raises(FormatError, match=name):
+        Model.from_bytes(safetensors.numpy.save(arrays, {"intq": json.dumps(record)}))

@@ -1,0 +1,45 @@
+"""Weights of 4 and 2 bits in the file: int8 constants whose values all fit, packed into bytes, lowest bits first. They are int8 again in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import FormatError
+from .graph import Tensor
+
+Array = npt.NDArray[Any]
+LEAST = 64  # elements: below, nothing is gained
+BITS = (2, 4)
+
+
+def bits_of(array: Array) -> int:
+    """The fewest of 2, 4 and 8 bits (two's complement) that hold an int8 array; 8 for any other dtype and for small arrays."""
+    if array.dtype != np.int8 or array.ndim < 2 or array.size < LEAST:
+        return 8
+    low, high = int(array.min()), int(array.max())
+    return next((bits for bits in BITS if -(2 ** (bits - 1)) <= low and high < 2 ** (bits - 1)), 8)
+
+
+def pack(array: Array, bits: int) -> Array:
+    """int8 of any shape to uint8[ceil(size * bits / 8)]; the last byte is filled with zeros."""
+    per = 8 // bits
+    codes = np.zeros(-(-array.size // per) * per, np.uint8)
+    codes[: array.size] = array.reshape(-1).view(np.uint8) & (2**bits - 1)
+    rows = codes.reshape(-1, per) << (bits * np.arange(per, dtype=np.uint8))
+    return np.asarray(np.bitwise_or.reduce(rows, axis=1))
+
+
+def unpack(data: Array, bits: int, tensor: Tensor) -> Array:
+    """The int8 constant of `tensor`. Raises `FormatError` where data, bits and shape do not belong together."""
+    if bits not in BITS or tensor.dtype != "int8" or min(tensor.shape, default=0) < 1:
+        raise FormatError(f"tensor {tensor.name!r} of {tensor.dtype} {list(tensor.shape)} cannot be packed in {bits} bits")
+    if data.dtype != np.uint8 or data.shape != (-(-tensor.size * bits // 8),):
+        raise FormatError(f"tensor {tensor.name!r}: {data.dtype} {list(data.shape)} is not {tensor.size} values of {bits} bits")
+    per = 8 // bits
+    codes = (data[:, None] >> (bits * np.arange(per, dtype=np.uint8))) & (2**bits - 1)
+    codes = codes.reshape(-1)[: tensor.size].astype(np.int8)
+    half = np.int8(2 ** (bits - 1))
+    return np.asarray(((codes ^ half) - half).reshape(tensor.shape))
