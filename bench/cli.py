@@ -53,6 +53,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kernels.add_argument("--seconds", type=float, default=0.05, help="seconds per kernel and shape (default 0.05)")
     kernels.add_argument("--all-isas", action="store_true", help="every instruction set that this CPU has, not only each op's best")
 
+    kernels.add_argument("--sparsity", action="store_true", help="curves instead: time against the share of zeros, for each sparse format")
+    kernels.add_argument("--bits", action="store_true", help="curves instead: time of 1 and 4 bit weights beside int8")
+    kernels.add_argument("--chart", metavar="FILE.png", help="with --sparsity: write the curves")
+
     peaks = what.add_parser("peaks", help="integer peaks and memory bandwidth of this machine")
     _common(peaks)
     peaks.add_argument("--seconds", type=float, default=0.2, help="seconds per figure (default 0.2)")
@@ -152,10 +156,26 @@ def _profile(args: argparse.Namespace) -> int:
 def _kernels(args: argparse.Namespace) -> int:
     from . import kernels, show
 
+    curves = [name for name in ("sparsity", "bits") if getattr(args, name)]
+    if curves:
+        return _curves(args, curves)
+
     with _status() as tick:
         result = kernels.run(networks=args.network, ops=args.op, kernel=args.kernel, isa=args.isa, seconds=args.seconds, all_isas=args.all_isas,
                              tick=tick)  # fmt: skip
     _write(result, args.json, lambda: show.kernels_table(result))
+    return 0
+
+
+def _curves(args: argparse.Namespace, what: list[str]) -> int:
+    from . import lowbit
+
+    with _status() as tick:
+        tick(", ".join(what))
+        result = lowbit.run(what, args.isa)
+    _write(result, args.json, lambda: lowbit.tables(result))
+    if args.chart:
+        lowbit.chart(result, Path(args.chart))
     return 0
 
 

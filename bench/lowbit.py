@@ -1,0 +1,178 @@
+"""Crossover curves: time against sparsity for each sparse format, and against bits per weight, beside the dense kernel of the same ISA."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import Model, Session, build
+from ..choose import Form
+from ..graph import Array, Graph, Port
+from ..kernels.fixed_point import requantize_params
+from ..ops import REGISTRY, sparse
+from .environment import describe
+from .timing import interleave
+
+SHARES = (0.5, 0.7, 0.8, 0.9, 0.95)
+FORMATS = {"blocks 16x4": ("b16x4", (16, 4)), "blocks 1x4": ("b1x4", (1, 4)), "unstructured": ("b1x4", (1, 1))}
+SHAPES = {"3x3 56x56x64": (56, 64, 64, 3), "3x3 14x14x256": (14, 256, 256, 3), "1x1 14x14x1024 to 256": (14, 1024, 256, 1)}  # size, C, O, kernel
+
+
+def _ports(g: Graph) -> Graph:
+    for ports, name in ((g.inputs, "x"), (g.outputs, "y")):
+        shape = g.of(name).shape
+        ports.append(Port(name=name, tensor=name, shape=shape, perm=tuple(range(len(shape)))))
+    return g
+
+
+def _scales(g: Graph, channels: int, scale: float) -> list[str]:
+    multiplier, shift = requantize_params(np.full(channels, scale), "q15")
+    return [g.constant("bias", np.zeros(channels, np.int32)), g.constant("multiplier", multiplier), g.constant("shift", shift)]
+
+
+def _pruned(shape: tuple[int, ...], share: float, block: tuple[int, int]) -> Array:
+    random = np.random.default_rng(5)
+    w = random.integers(1, 128, (shape[0], int(np.prod(shape[1:])))) * random.choice([-1, 1], (shape[0], int(np.prod(shape[1:]))))
+    drop = random.random((-(-w.shape[0] // block[0]), -(-w.shape[1] // block[1]))) < share
+    drop = np.repeat(np.repeat(drop, block[0], axis=0), block[1], axis=1)[: w.shape[0], : w.shape[1]]
+    return np.where(drop, 0, w).astype(np.int8).reshape(shape)
+
+
+def _conv(shape: tuple[int, int, int, int], w: Array) -> Graph:
+    size, c, o, kernel = shape
+    g, pad = Graph("curve"), kernel // 2
+    g.tensor("x", (1, size, size, c))
+    inputs = ["x", g.constant("w", w), *_scales(g, o, 1e-4)]
+    g.tensor("y", (1, size, size, o))
+    g.node(REGISTRY["conv2d"](pads=(pad, pad, pad, pad)), inputs, ["y"])
+    return _ports(g)
+
+
+def _binary(shape: tuple[int, int, int, int]) -> Graph:
+    size, c, o, kernel = shape
+    g, pad = Graph("curve"), kernel // 2
+    g.tensor("x", (1, size, size, -(-c // 64) * 8), "uint8")
+    bits = np.random.default_rng(0).integers(0, 256, (o, kernel, kernel, c // 64 * 8)).astype(np.uint8)
+    inputs = ["x", g.constant("w", bits), *_scales(g, o, 0.02)]
+    g.tensor("y", (1, size, size, o))
+    g.node(REGISTRY["bconv2d"](channels=c, pads=(pad, pad, pad, pad), pad_value=1), inputs, ["y"])
+    return _ports(g)
+
+
+def _dense(k: int, n: int, bits: int) -> Graph:
+    g, random = Graph("curve"), np.random.default_rng(0)
+    g.tensor("x", (1, k))
+    g.tensor("y", (1, n))
+    if bits == 8:
+        w = random.integers(-127, 128, (n, k)).astype(np.int8)
+        g.node(REGISTRY["dense"](), ["x", g.constant("w", w), *_scales(g, n, 1e-4)], ["y"])
+        return _ports(g)
+    names = [g.constant("codes", random.integers(0, 256, (n, k // 2)).astype(np.uint8)), g.constant("table", np.arange(-8, 8).astype(np.int8)),
+             g.constant("groups", random.integers(1, 32, (n, k // 64)).astype(np.uint8))]  # fmt: skip
+    g.node(REGISTRY["dense_codes"](group=64), ["x", *names, *_scales(g, n, 1e-5)], ["y"])
+    return _ports(g)
+
+
+def forced(graph: Graph, name: str, isa: str) -> Session:
+    """A session whose products take the form whose name contains `name`, whatever the clock says."""
+
+    def take(_b: Any, _v: Any, forms: list[Form]) -> None:
+        next((form for form in forms if name in form[0]), forms[0])[1]()
+
+    before, limits = build.fastest, dict(sparse.SHAPES)
+    build.fastest = take
+    sparse.SHAPES.update({key: (channels, 1.0) for key, (channels, _) in limits.items()})
+    try:
+        return Session(Model(graph), isa=isa)
+    finally:
+        build.fastest = before
+        sparse.SHAPES.update(limits)
+
+
+def sparsity(isa: str, rounds: int = 5, seconds: float = 0.004) -> list[dict[str, Any]]:
+    """One row per shape, format and share of zeros: least milliseconds dense and sparse, and whether the bytes are the same."""
+    rows = []
+    for label, shape in SHAPES.items():
+        for name, (variant, block) in FORMATS.items():
+            for share in SHARES:
+                graph = _conv(shape, _pruned((shape[2], shape[3], shape[3], shape[1]), share, block))
+                sessions = [forced(graph, form, isa) for form in ("dense", variant)]
+                x = np.random.default_rng(1).integers(-128, 128, graph.of("x").shape, dtype=np.int8)
+                same = np.array_equal(*(s.run_quantized(x) for s in sessions))
+                dense, skipping = interleave([s.invoke for s in sessions], rounds, seconds)
+                a, b = min(dense.seconds), min(skipping.seconds)
+                rows.append({"shape": label, "format": name, "share": share, "dense_ms": a * 1e3, "sparse_ms": b * 1e3, "ratio": a / b, "same": same})
+    return rows
+
+
+def bits(isa: str, rounds: int = 5, seconds: float = 0.004) -> list[dict[str, Any]]:
+    """Time of an int8 layer and of the same layer with fewer bits: convolutions in 1 bit, a matrix of 4096 by 4096 times a vector in 4."""
+    rows = []
+    pairs = [(label, 1, _conv(s, _pruned((s[2], s[3], s[3], s[1]), 0, (1, 1))), _binary(s)) for label, s in SHAPES.items()]
+    pairs.append(("vector times 4096x4096", 4, _dense(4096, 4096, 8), _dense(4096, 4096, 4)))
+    cap = "avx512vnni" if isa == "avx512bitalg" else isa
+    for label, width, eight, fewer in pairs:
+        sessions = [Session(Model(eight), isa=cap), Session(Model(fewer), isa=isa)]
+        dense, small = interleave([s.invoke for s in sessions], rounds, seconds)
+        rows.append({"shape": label, "bits": width, "int8_ms": min(dense.seconds) * 1e3, "ms": min(small.seconds) * 1e3,
+                     "ratio": min(dense.seconds) / min(small.seconds)})  # fmt: skip
+    return rows
+
+
+def run(what: list[str], isa: str) -> dict[str, Any]:
+    result: dict[str, Any] = {"environment": describe(isa)}
+    if "sparsity" in what:
+        result["sparsity"] = sparsity(isa)
+        result["break_even"] = break_even(result["sparsity"])
+    if "bits" in what:
+        result["bits"] = bits(isa)
+    return result
+
+
+def break_even(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """For each shape and format the least share of zeros, of those timed, from which on the sparse form is the faster one."""
+    found = []
+    for shape, name in dict.fromkeys((r["shape"], r["format"]) for r in rows):
+        line = [r for r in rows if (r["shape"], r["format"]) == (shape, name)]
+        slow = [i for i, r in enumerate(line) if r["ratio"] < 1]
+        rest = line[slow[-1] + 1 :] if slow else line
+        found.append({"shape": shape, "format": name, "share": rest[0]["share"] if rest else None})
+    return found
+
+
+def tables(result: dict[str, Any]) -> list[Any]:
+    from rich.table import Table
+
+    made = []
+    for key in ("sparsity", "break_even", "bits"):
+        if key not in result:
+            continue
+        table = Table(title=key)
+        for column in result[key][0]:
+            table.add_column(column)
+        for row in result[key]:
+            table.add_row(*(f"{v:.4f}" if isinstance(v, float) else str(v) for v in row.values()))
+        made.append(table)
+    return made
+
+
+def chart(result: dict[str, Any], path: Path) -> None:
+    """Speed over dense against the share of zeros, a panel per shape."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    shapes = list(dict.fromkeys(r["shape"] for r in result.get("sparsity", [])))
+    figure, axes = plt.subplots(1, max(len(shapes), 1), figsize=(5 * max(len(shapes), 1), 4), layout="constrained", squeeze=False)
+    for axis, shape in zip(axes[0], shapes, strict=False):
+        for name in FORMATS:
+            line = [r for r in result["sparsity"] if (r["shape"], r["format"]) == (shape, name)]
+            axis.plot([r["share"] for r in line], [r["ratio"] for r in line], marker="o", label=name)
+        axis.axhline(1, color="grey", linewidth=1)
+        axis.set(title=shape, xlabel="share of zeros", ylabel="times as fast as dense")
+        axis.legend()
+    figure.savefig(path)
+    plt.close(figure)
