@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     kernels.add_argument("--sparsity", action="store_true", help="curves instead: time against the share of zeros, for each sparse format")
     kernels.add_argument("--bits", action="store_true", help="curves instead: time of 1 and 4 bit weights beside int8")
-    kernels.add_argument("--chart", metavar="FILE.png", help="with --sparsity: write the curves")
+    kernels.add_argument("--chart", metavar="FILE.png", help="with --sparsity or --bits: draw the curves")
 
     peaks = what.add_parser("peaks", help="integer peaks and memory bandwidth of this machine")
     _common(peaks)

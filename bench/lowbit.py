@@ -13,7 +13,7 @@ from ..graph import Array, Graph, Port
 from ..kernels.fixed_point import requantize_params
 from ..ops import REGISTRY, sparse
 from .environment import describe
-from .timing import interleave
+from .timing import Sample, interleave
 
 SHARES = (0.5, 0.7, 0.8, 0.9, 0.95)
 FORMATS = {"blocks 16x4": ("b16x4", (16, 4)), "blocks 1x4": ("b1x4", (1, 4)), "unstructured": ("b1x4", (1, 1))}
@@ -91,8 +91,8 @@ def forced(graph: Graph, name: str, isa: str) -> Session:
         sparse.SHAPES.update(limits)
 
 
-def sparsity(isa: str, rounds: int = 5, seconds: float = 0.004) -> list[dict[str, Any]]:
-    """One row per shape, format and share of zeros: least milliseconds dense and sparse, and whether the bytes are the same."""
+def sparsity(isa: str, rounds: int = 11, seconds: float = 0.002) -> list[dict[str, Any]]:
+    """One row per shape, format and share of zeros: median milliseconds dense and sparse, their ratio round by round, and whether bytes agree."""
     rows = []
     for label, shape in SHAPES.items():
         for name, (variant, block) in FORMATS.items():
@@ -102,12 +102,17 @@ def sparsity(isa: str, rounds: int = 5, seconds: float = 0.004) -> list[dict[str
                 x = np.random.default_rng(1).integers(-128, 128, graph.of("x").shape, dtype=np.int8)
                 same = np.array_equal(*(s.run_quantized(x) for s in sessions))
                 dense, skipping = interleave([s.invoke for s in sessions], rounds, seconds)
-                a, b = min(dense.seconds), min(skipping.seconds)
-                rows.append({"shape": label, "format": name, "share": share, "dense_ms": a * 1e3, "sparse_ms": b * 1e3, "ratio": a / b, "same": same})
+                rows.append({"shape": label, "format": name, "share": share, "dense_ms": dense.median * 1e3, "sparse_ms": skipping.median * 1e3,
+                             "ratio": ratio(dense, skipping), "same": same})  # fmt: skip
     return rows
 
 
-def bits(isa: str, rounds: int = 5, seconds: float = 0.004) -> list[dict[str, Any]]:
+def ratio(slow: Sample, fast: Sample) -> float:
+    """Median over the rounds: what disturbs a round disturbs both."""
+    return float(np.median(np.divide(slow.seconds, fast.seconds)))
+
+
+def bits(isa: str, rounds: int = 11, seconds: float = 0.002) -> list[dict[str, Any]]:
     """Time of an int8 layer and of the same layer with fewer bits: convolutions in 1 bit, a matrix of 4096 by 4096 times a vector in 4."""
     rows = []
     pairs = [(label, 1, _conv(s, _pruned((s[2], s[3], s[3], s[1]), 0, (1, 1))), _binary(s)) for label, s in SHAPES.items()]
@@ -116,8 +121,7 @@ def bits(isa: str, rounds: int = 5, seconds: float = 0.004) -> list[dict[str, An
     for label, width, eight, fewer in pairs:
         sessions = [Session(Model(eight), isa=cap), Session(Model(fewer), isa=isa)]
         dense, small = interleave([s.invoke for s in sessions], rounds, seconds)
-        rows.append({"shape": label, "bits": width, "int8_ms": min(dense.seconds) * 1e3, "ms": min(small.seconds) * 1e3,
-                     "ratio": min(dense.seconds) / min(small.seconds)})  # fmt: skip
+        rows.append({"shape": label, "bits": width, "int8_ms": dense.median * 1e3, "ms": small.median * 1e3, "ratio": ratio(dense, small)})
     return rows
 
 
@@ -159,20 +163,26 @@ def tables(result: dict[str, Any]) -> list[Any]:
 
 
 def chart(result: dict[str, Any], path: Path) -> None:
-    """Speed over dense against the share of zeros, a panel per shape."""
+    """Speed over dense against the share of zeros, a panel per shape, and against the bits of a weight."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    shapes = list(dict.fromkeys(r["shape"] for r in result.get("sparsity", [])))
-    figure, axes = plt.subplots(1, max(len(shapes), 1), figsize=(5 * max(len(shapes), 1), 4), layout="constrained", squeeze=False)
+    shapes, narrow = list(dict.fromkeys(r["shape"] for r in result.get("sparsity", []))), result.get("bits", [])
+    panels = len(shapes) + bool(narrow)
+    figure, axes = plt.subplots(1, panels, figsize=(5 * panels, 4), layout="constrained", squeeze=False)
     for axis, shape in zip(axes[0], shapes, strict=False):
         for name in FORMATS:
             line = [r for r in result["sparsity"] if (r["shape"], r["format"]) == (shape, name)]
             axis.plot([r["share"] for r in line], [r["ratio"] for r in line], marker="o", label=name)
-        axis.axhline(1, color="grey", linewidth=1)
-        axis.set(title=shape, xlabel="share of zeros", ylabel="times as fast as dense")
+        axis.set(title=shape, xlabel="share of zeros", ylabel="times as fast as dense int8")
         axis.legend()
+    if narrow:
+        axes[0][-1].barh([f"{r['shape']}, {r['bits']} bit" for r in narrow], [r["ratio"] for r in narrow])
+        axes[0][-1].set(title="fewer bits", xlabel="times as fast as int8")
+        axes[0][-1].axvline(1, color="grey", linewidth=1)
+    for axis in axes[0][: len(shapes)]:
+        axis.axhline(1, color="grey", linewidth=1)
     figure.savefig(path)
     plt.close(figure)

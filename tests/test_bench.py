@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from intq.bench import cli, kernels, models, networks, peaks, peers, profile, shapes, show, timing
+from intq.bench import cli, kernels, lowbit, models, networks, peaks, peers, profile, shapes, show, timing
 from intq.errors import InputError
 from intq.kernels.table import lib
 
@@ -200,3 +200,16 @@ def test_kernels_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert {r["network"] for r in rows} == {"ad_autoencoder"}
     with pytest.raises(InputError, match="no shape fits"):
         cli.main(arguments("kernels", "--op", "nonsense"))
+
+
+@native
+def test_crossover_curves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Curves of one small shape: the sparse forms give the dense bytes, and the picture and its numbers are written."""
+    monkeypatch.setattr(lowbit, "SHAPES", {"3x3 6x6x64": (6, 64, 64, 3)})
+    words = ("kernels", "--sparsity", "--bits", "--json", str(tmp_path / "c.json"), "--chart", str(tmp_path / "c.png"))
+    assert cli.main(arguments(*words)) == 0
+    found = json.loads((tmp_path / "c.json").read_text())
+    assert len(found["sparsity"]) == len(lowbit.FORMATS) * len(lowbit.SHARES)
+    assert all(row["same"] for row in found["sparsity"])
+    assert {row["bits"] for row in found["bits"]} == {1, 4}
+    assert (tmp_path / "c.png").read_bytes()[:4] == b"\x89PNG"
