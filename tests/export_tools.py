@@ -34,21 +34,21 @@ def build(folder: Path, name: str, cc: list[str], *more: str) -> Path:
     return program
 
 
-# ----- emulated boards: flags of the compiler, QEMU machine, clock in MHz, code and data memory (origin, size) -----
+# ----- emulated boards: flags of the compiler, QEMU machine, clock in MHz, memory of code, constants, data (origin, size) -----
 ARM = Path(__file__).parent / "arm"
 BOARDS = {
-    "m3": ("-mcpu=cortex-m3 -mfloat-abi=soft", "mps2-an385", 25, (0, 0x400000), (0x20000000, 0x400000)),
-    "m4": ("-mcpu=cortex-m4 -mfloat-abi=soft", "mps2-an386", 25, (0, 0x400000), (0x20000000, 0x400000)),
-    "m55": ("-mcpu=cortex-m55+nofp -mfloat-abi=hard", "mps3-an547", 32, (0, 0x80000), (0x21000000, 0x200000)),
+    "m3": ("-mcpu=cortex-m3 -mfloat-abi=soft", "mps2-an385", 25, (0, 0x200000), (0x200000, 0x200000), (0x20000000, 0x400000)),
+    "m4": ("-mcpu=cortex-m4 -mfloat-abi=soft", "mps2-an386", 25, (0, 0x200000), (0x200000, 0x200000), (0x20000000, 0x400000)),
+    "m55": ("-mcpu=cortex-m55+nofp -mfloat-abi=hard", "mps3-an547", 32, (0, 0x80000), (0x1000000, 0x200000), (0x21000000, 0x200000)),
 }
 
 
 def link(folder: Path, name: str, board: str, sources: list[str], function: str, *flags: str) -> Path:
     """An image for a board that measures calls of `function`."""
-    cpu, _, clock, flash, ram = BOARDS[board]
+    cpu, _, clock, *memory = BOARDS[board]
     script = (ARM / "board.ld").read_text()
-    for word, number in (("FLASH_SIZE", flash[1]), ("RAM_SIZE", ram[1]), ("= FLASH", flash[0]), ("= RAM", ram[0])):
-        script = script.replace(word, f"= {number}" if word[0] == "=" else str(number))
+    for word, (origin, size) in zip(("FLASH", "CONSTANTS", "RAM"), memory, strict=True):
+        script = script.replace(f"= {word},", f"= {origin},").replace(f"= {word}_SIZE", f"= {size}")
     (folder / f"{board}.ld").write_text(script)
     cc = ["arm-none-eabi-gcc", *cpu.split(), "-mthumb", "-O3"]
     start, image = folder / f"{board}.o", folder / f"{name}_{board}.elf"

@@ -6,21 +6,25 @@ import re
 from pathlib import Path
 
 import pytest
+from export_cases import OWN, imported, merge, own
+from export_networks import CONVERTED, IMPORTED, network
 from export_tools import BOARDS, STRICT, build, emulate, link, need, run
 from intq.export import export_c
-from intq.model import Model, load
-from shared import model as shared_model
+from intq.model import Model
 
-NETWORKS = ["ad01_int8", "hello_world_int8", "kws_ref_model_int8", "person_detect", "resnet8_cifar10_int8", "vww_96_int8"]
 SOFT_FLOAT = re.compile(
     r"__aeabi_(?:[fdh]\w+|c[fd]\w+|u?[il]2[fd]\w*)|__(?:add|sub|mul|div|neg|eq|ne|lt|gt|le|ge|cmp)[sdt]f\d|__(?:fix|float)\w+"
 )
 AARCH64 = {"cortex-a53": "-march=armv8-a", "cortex-a76": "-march=armv8.2-a+dotprod", "max": "-march=armv8.2-a+dotprod+i8mm"}
 KILO = 1024
+IMPORTED_CASES = {
+    "convolution": 8, "depthwise": 6, "transposed": 3, "dense": 6, "binary": 30, "pooling": 20, "resize": 6, "softmax": 8, "movement": 20,
+    "recurrent": 3,
+}  # fmt: skip
 
 
 def exported(name: str, folder: Path, samples: int = 1) -> Model:
-    model = load(shared_model(f"int8_tflite/{name}.tflite"))
+    model = network(name)
     export_c(model, folder, name="net", samples=samples)
     return model
 
@@ -32,7 +36,7 @@ def weights(model: Model) -> int:
 
 
 @pytest.mark.parametrize("board", sorted(BOARDS))
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", [*IMPORTED, *CONVERTED])
 def test_boards(name: str, board: str, tmp_path: Path) -> None:
     need("arm-none-eabi-gcc", "qemu-system-arm")
     exported(name, tmp_path)
@@ -41,6 +45,32 @@ def test_boards(name: str, board: str, tmp_path: Path) -> None:
     assert "net: 1 samples equal" in out
     assert 0 < stack <= KILO
     print(f"{name} {board}: {instructions:,} instructions, {stack} bytes of stack")
+
+
+@pytest.fixture(scope="module")
+def every_op(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the C of one network of every op, in several forms each."""
+    pytest.importorskip("tflite")
+    folder = tmp_path_factory.mktemp("every")
+    graphs = [own(family, 2) for family in sorted(OWN)] + [imported(family, count) for family, count in IMPORTED_CASES.items()]
+    export_c(Model(merge(graphs)), folder, name="net", samples=1)
+    return folder
+
+
+@pytest.mark.parametrize("board", sorted(BOARDS))
+def test_every_op_on_boards(board: str, every_op: Path, tmp_path: Path) -> None:
+    need("arm-none-eabi-gcc", "qemu-system-arm")
+    image = link(tmp_path, "net", board, [str(every_op / "net.c"), str(every_op / "net_test.c")], "net_run", *STRICT, "-O1")
+    assert "net: 1 samples equal" in emulate(image, board)[0]
+
+
+@pytest.mark.parametrize("cpu", sorted(AARCH64))
+def test_every_op_on_aarch64(cpu: str, every_op: Path, tmp_path: Path) -> None:
+    need("aarch64-linux-gnu-gcc", "qemu-aarch64")
+    program = tmp_path / "net"
+    sources = [str(every_op / "net.c"), str(every_op / "net_test.c")]
+    run(["aarch64-linux-gnu-gcc", *STRICT, "-O2", "-static", AARCH64[cpu], *sources, "-o", str(program)])
+    assert "1 samples equal" in run(["qemu-aarch64", "-cpu", cpu, str(program)])
 
 
 def test_flash_and_ram_of_keyword_spotting(tmp_path: Path) -> None:
@@ -78,7 +108,7 @@ def test_the_soft_float_pattern_finds_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cpu", sorted(AARCH64))
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", [*IMPORTED, *CONVERTED])
 def test_aarch64(name: str, cpu: str, tmp_path: Path) -> None:
     need("aarch64-linux-gnu-gcc", "qemu-aarch64")
     exported(name, tmp_path)

@@ -219,6 +219,9 @@ def binary(rng: Rng) -> Case:
     y = like(rng, dtype, dims, max(a.scale, b.scale) * float(2.0 ** rng.uniform(-1, 2)))
     if rng.integers(4) == 0:
         y.scale = b.scale = a.scale
+    if dtype == "int16" and name in ("ADD", "SUB") and rng.integers(3) == 0:  # powers of two, one of them the output's
+        a.scale, b.scale = (float(2.0 ** int(rng.integers(-15, -8))) for _ in range(2))
+        y.scale = max(a.scale, b.scale)
     if name in ("MAXIMUM", "MINIMUM"):
         y.scale, y.zero_point, b.scale, b.zero_point = a.scale, a.zero_point, a.scale, a.zero_point
     if name in ("MUL", "PRELU"):

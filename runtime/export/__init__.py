@@ -16,7 +16,7 @@ from ..graph import Array, Graph
 from ..model import Model
 from ..ops import View
 from .emit import EMITTERS
-from .source import Source, identifier
+from .source import ALIGN, Source, identifier
 from .write import header, makefile, source, test_program
 
 __all__ = ["Report", "export_c"]
@@ -74,25 +74,26 @@ def translate(graph: Graph) -> tuple[Source, list[str]]:
     """Emit every node; the second result copies what no node wrote to an output of its own."""
     s = Source(graph)
     failures = [f"node {n.name!r}: op {n.op} has no C export" for n in graph.nodes if n.op not in EMITTERS]
-    failures += ["state variables between calls have no C export"] if graph.states else []
     tail = name_tensors(s)
     for i, node in enumerate(graph.nodes if not failures else ()):
         v = View(graph, node)
         s.begin(v, i)
-        s.names.setdefault(s.root(node.outputs[0]), f"{s.layer_name}_y")
+        for j, output in enumerate(node.outputs):
+            s.names.setdefault(s.root(output), f"{s.layer_name}_y{j or ''}")
         try:
             EMITTERS[node.op](s, v)
         except UnsupportedError as error:
             failures.append(str(error))
     if failures:
         raise UnsupportedError("; ".join(failures))
-    return s, [f"memcpy({to}, {s.ref(tensor)}, {graph.tensors[tensor].nbytes});" for to, tensor in tail]
+    copies = [f"memcpy({to}, {s.ref(tensor)}, {graph.tensors[tensor].nbytes});" for to, tensor in tail]
+    return s, copies + keep_states(s)
 
 
 def name_tensors(s: Source) -> list[tuple[str, str]]:
     """Ports get their variables, reshapes become aliases. Returns (destination, tensor) of outputs that need a copy at the end."""
     graph = s.graph
-    fixed = {p.tensor for p in (*graph.inputs, *graph.outputs)} | set(graph.constants)
+    fixed = {p.tensor for p in (*graph.inputs, *graph.outputs)} | set(graph.constants) | {state.read for state in graph.states}
     for node in graph.nodes:
         if node.op == "reshape":
             x, y = s.root(node.inputs[0]), node.outputs[0]
@@ -101,6 +102,10 @@ def name_tensors(s: Source) -> list[tuple[str, str]]:
             elif y not in fixed:
                 s.aliases[y] = x
     tail = []
+    for i, state in enumerate(graph.states):
+        name = s.names[state.read] = f"state_{i}"
+        s.kept[name] = s.kept_bytes
+        s.kept_bytes += -(-graph.tensors[state.read].nbytes // ALIGN) * ALIGN
     for i, p in enumerate(graph.inputs):
         s.names[p.tensor] = f"input_{i}"
     for i, p in enumerate(graph.outputs):
@@ -109,6 +114,23 @@ def name_tensors(s: Source) -> list[tuple[str, str]]:
         else:
             s.names[p.tensor] = f"output_{i}"
     return tail
+
+
+def keep_states(s: Source) -> list[str]:
+    """Copies of the new values into the states, at the end: until then a node or an output may read the old ones. A state that takes over
+    another's old value does so by way of scratch."""
+    first, then = [], []
+    for i, state in enumerate(s.graph.states):
+        to, size = s.ref(state.read), s.graph.tensors[state.read].nbytes
+        source = s.ref(state.write)
+        if source == to:
+            continue
+        if source in s.kept:
+            through = s.temporary(size, f"state_{i}")
+            first.append(f"memcpy({through}, {source}, {size});")
+            source = through
+        then.append(f"memcpy({to}, {source}, {size});")
+    return first + then
 
 
 def make_samples(model: Model, count: int) -> list[tuple[list[Array], list[Array]]]:

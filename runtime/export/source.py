@@ -16,7 +16,7 @@ from ..graph import Array, Graph
 from ..ops import View
 
 TEXT = Path(__file__).parent / "text"
-CTYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "int32": "int32_t", "int64": "int64_t"}
+CTYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t", "int32": "int32_t", "int64": "int64_t"}
 ALIGN = 8
 MULTIPLIER = {"q15": "int16_t", "q15_right": "int16_t"}  # the C type of a channel's multiplier; int32_t elsewhere
 
@@ -42,7 +42,7 @@ class Source:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.kernels: dict[str, str] = {}
+        self.kernels: dict[tuple[str, str], str] = {}
         self.data: list[str] = []
         self.layers: list[Layer] = []
         self.max_taps = 0
@@ -52,22 +52,25 @@ class Source:
         self.arrays: dict[tuple[str, bytes], str] = {}
         self.constant_tensors: dict[str, str] = {}
         self.touched: dict[str, list[int]] = {}  # tensor -> layers that use it
-        self.failures: list[str] = []
+        self.kept: dict[str, int] = {}  # C variable of a state -> offset at the start of the arena
+        self.kept_bytes = 0
 
     # ----- kernels -----
 
-    def use(self, kernel: str, rounding: str = "") -> None:
-        """Add a file of text/ and what it needs, once per rounding."""
+    def use(self, kernel: str, rounding: str = "", **words: str) -> None:
+        """Add a file of text/ and what it needs, once for every choice of the @words@ in it."""
         text = (TEXT / f"{kernel}.c").read_text()
-        key = f"{kernel} {rounding}" if "@rounding@" in text else kernel
-        if key in self.kernels:
-            return
+        words = {"rounding": rounding, "multiplier": MULTIPLIER.get(rounding, "int32_t"), **words}
         first, _, rest = text.partition("\n")
         needs = first.startswith("needs:")
+        body = filled(rest if needs else text, words)
+        if (kernel, body) in self.kernels:
+            return
+        self.kernels[kernel, body] = ""
         for name in first.removeprefix("needs:").split() if needs else ():
-            self.use(name.replace("@rounding@", rounding), rounding)
-        body = rest if needs else text
-        self.kernels[key] = body.replace("@rounding@", rounding).replace("@multiplier@", MULTIPLIER.get(rounding, "int32_t"))
+            self.use(filled(name, words), **words)
+        del self.kernels[kernel, body]  # after what it needs
+        self.kernels[kernel, body] = body
 
     # ----- constants -----
 
@@ -138,15 +141,21 @@ class Source:
     def arena(self, outside: set[str]) -> tuple[dict[str, int], int, int]:
         """Offsets by C variable, the arena's bytes, and the lower bound: the largest sum of tensors alive at once."""
         spans = []
+        kept = self.kept_bytes
         for name, at in self.touched.items():
-            if name not in outside:
+            if name not in outside and self.names[name] not in self.kept:
                 size = max(t.nbytes for t in self.graph.activations() if self.root(t.name) == name)
                 spans.append(Interval(self.names[name], size, min(at), max(at)))
         steps = range(len(self.layers))
         bound = max((sum(s.size for s in spans if s.first <= i <= s.last) for i in steps), default=0)
         spans += [Interval(name, size, at, at) for name, (size, at) in self.scratch.items()]
         offsets, total = place(spans, 0, ALIGN)
-        return offsets, total, bound
+        return {name: at + kept for name, at in offsets.items()} | self.kept, total + kept, bound + kept
+
+
+def filled(text: str, words: dict[str, str]) -> str:
+    """The text with every @word@ replaced."""
+    return re.sub(r"@(\w+)@", lambda m: words[m[1]], text)
 
 
 def dims(shape: Sequence[int]) -> str:

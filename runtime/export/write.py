@@ -28,7 +28,8 @@ def header(s: Source, name: str, arena: int, bound: int) -> str:
     lines += [
         " *",
         f" * {name}_run reads the inputs, writes the outputs and works in `arena`: {upper}_ARENA_BYTES bytes aligned to {upper}_ARENA_ALIGN,",
-        " * free for other use between calls. With the macro " + upper + "_STATIC_ARENA defined, the file has an arena of its own and NULL is fine.",
+        *states_comment(s, name, upper),
+        f" * With the macro {upper}_STATIC_ARENA defined, the file has an arena of its own and NULL is fine.",
         " * Returns 0, or -1 for a null pointer. Calls with different arenas and buffers may run at the same time. */",
         f"#ifndef {upper}_H",
         f"#define {upper}_H",
@@ -41,6 +42,8 @@ def header(s: Source, name: str, arena: int, bound: int) -> str:
             t = graph.tensors[p.tensor]
             lines.append(f"#define {upper}_{kind}_{i}_BYTES {t.nbytes}")
             lines.append(f"#define {upper}_{kind}_{i}_ZERO_POINT ({t.zero_point})")
+    if s.kept:
+        lines.append(f"#define {upper}_STATE_BYTES {s.kept_bytes}")
     lines += [
         f"#define {upper}_ARENA_BYTES {max(arena, 8)} /* the largest set of tensors alive at once takes {bound} */",
         f"#define {upper}_ARENA_ALIGN 8",
@@ -48,6 +51,7 @@ def header(s: Source, name: str, arena: int, bound: int) -> str:
         "#ifdef __cplusplus",
         'extern "C" {',
         "#endif",
+        *([f"int {name}_reset(void *arena);"] if s.kept else []),
         f"int {name}_run(const void *const inputs[], void *const outputs[], void *arena);",
         "#ifdef __cplusplus",
         "}",
@@ -55,6 +59,29 @@ def header(s: Source, name: str, arena: int, bound: int) -> str:
         "#endif",
     ]
     return "\n".join(lines) + "\n"
+
+
+def states_comment(s: Source, name: str, upper: str) -> list[str]:
+    if not s.kept:
+        return [" * free for other use between calls."]
+    return [
+        f" * whose first {upper}_STATE_BYTES bytes keep the state between calls; the rest is free for other use then. Call {name}_reset before the",
+        " * first run, and to start again.",
+    ]
+
+
+def reset(s: Source, name: str) -> list[str]:
+    """The function that sets every state to its zero point."""
+    body = [f"int {name}_reset(void *arena) {{", f"#ifdef {identifier(name).upper()}_STATIC_ARENA", "    if (!arena) arena = own.bytes;", "#endif"]
+    body += ["    if (!arena) return -1;", "    uint8_t *const memory = arena;"]
+    for i, state in enumerate(s.graph.states):
+        t = s.graph.tensors[state.read]
+        at = f"memory + {s.kept[f'state_{i}']}"
+        if t.zero_point == 0 or t.dtype == "int8":
+            body.append(f"    memset({at}, {t.zero_point}, {t.nbytes});")
+        else:
+            body.append(f"    for (int32_t i = 0; i < {t.size}; i++) (({CTYPES[t.dtype]} *)({at}))[i] = {t.zero_point};")
+    return [*body, "    return 0;", "}", ""]
 
 
 def variables(s: Source, offsets: dict[str, int]) -> list[str]:
@@ -87,7 +114,8 @@ def source(s: Source, name: str, offsets: dict[str, int], tail: list[str]) -> st
     parts.append(
         f"#ifdef {upper}_STATIC_ARENA\nstatic union {{\n    uint8_t bytes[{upper}_ARENA_BYTES];\n    int64_t aligned;\n}} own;\n#endif\n"
     )
-    body = [f"int {name}_run(const void *const inputs[], void *const outputs[], void *arena) {{"]
+    body = reset(s, name) if s.kept else []
+    body += [f"int {name}_run(const void *const inputs[], void *const outputs[], void *arena) {{"]
     body += [f"#ifdef {upper}_STATIC_ARENA", "    if (!arena) arena = own.bytes;", "#endif"]
     body += [f"    if (!arena || {' || '.join(checks)}) return -1;"]
     declared = variables(s, offsets)
@@ -129,7 +157,7 @@ def test_program(s: Source, name: str, samples: list[tuple[list[Any], list[Any]]
         "}",
         "",
         "int main(void) {",
-        "    int wrong = 0;",
+        f"    int wrong = {f'{name}_reset(arena)' if s.kept else 0};",
         *(f"    wrong += check(sample_{n}_inputs, sample_{n}_outputs);" for n in range(len(samples))),
         f'    puts(wrong ? "{name}: WRONG" : "{name}: {len(samples)} samples equal");',
         "    return wrong != 0;",

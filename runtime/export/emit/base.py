@@ -62,3 +62,13 @@ def wrap32(a: Array) -> Array:
 def clamp_fields(v: View) -> dict[str, Any]:
     a: Any = v.node.attrs
     return {"zero_point": v.y().zero_point, "lo": a.lo, "hi": a.hi}
+
+
+def images(s: Source, v: View, call: Callable[[str, str], str], count: int | None = None) -> None:
+    """A call for each sample of a batch: `call` makes it from the expressions of its input and output."""
+    x, y = s.ref(v.node.inputs[0]), s.ref(v.node.outputs[0])
+    n = v.x().shape[0] if count is None else count
+    if n == 1:
+        s.call(call(x, y))
+        return
+    s.call(f"for (int32_t n = 0; n < {n}; n++) " + call(f"{x} + n * {v.x().size // n}", f"{y} + n * {v.y().size // n}"))

@@ -8,13 +8,11 @@ import numpy as np
 
 from ...ops import View
 from ..source import Source
-from .base import clamp_fields, emitter, rounding_constant, rounding_of
+from .base import clamp_fields, emitter, images, rounding_constant, rounding_of
 
 
 def shape(s: Source, v: View) -> dict[str, Any]:
     a: Any = v.node.attrs
-    if v.x().shape[0] != 1:
-        s.unsupported(v, f"op {v.node.op} with a batch")
     w = v.array(1)
     _, h, width, nbytes = v.x().shape
     _, oh, ow, _ = v.y().shape
@@ -28,7 +26,6 @@ def shape(s: Source, v: View) -> dict[str, Any]:
 @emitter("bconv2d")
 def bconv2d(s: Source, v: View) -> None:
     a: Any = v.node.attrs
-    x, y = s.ref(v.node.inputs[0]), s.ref(v.node.outputs[0])
     fields = {"shape": shape(s, v), "fraction": a.fraction, **clamp_fields(v)}
     if a.rounding == "i64_15":
         s.use("bconv2d_s16")
@@ -36,15 +33,19 @@ def bconv2d(s: Source, v: View) -> None:
         reduced = np.where(m < 0x7FFF0000, (m + 2**15) >> 16, 0x7FFF).astype(np.int16)
         fields |= {"bias": s.array("bias", v.array(2)), "multiplier": s.array("multiplier", reduced)}
         fields |= {"shift": s.array("shift", (15 - v.array(4)).astype(np.int8))}
-        residual = s.ref(v.node.inputs[5]) if len(v.node.inputs) == 6 else "NULL"
-        s.call(f"bconv2d_s16({s.struct('bconv2d_s16_layer', fields)}, {x}, {residual}, {y});")
+        n = v.x().shape[0]
+        more = f" + n * {v.y().size // n}" if n > 1 else ""
+        residual = s.ref(v.node.inputs[5]) + more if len(v.node.inputs) == 6 else "NULL"
+        layer = s.struct("bconv2d_s16_layer", fields)
+        images(s, v, lambda x, y: f"bconv2d_s16({layer}, {x}, {residual}, {y});")
         return
     rounding = rounding_of(s, v)
     s.use("bconv2d", rounding)
     bias = v.array(2).astype(np.int64) + rounding_constant(rounding, v.array(4))  # proven to fit with every sum, and 0 is among them or near
     fields |= {"bias": s.array("bias", bias.astype(np.int32)), "multiplier": s.array("multiplier", v.array(3))}
     fields |= {"shift": s.array("shift", v.array(4).astype(np.int8))}
-    s.call(f"bconv2d_{rounding}({s.struct(f'bconv2d_{rounding}_layer', fields)}, {x}, {y});")
+    layer = s.struct(f"bconv2d_{rounding}_layer", fields)
+    images(s, v, lambda x, y: f"bconv2d_{rounding}({layer}, {x}, {y});")
 
 
 @emitter("bconv2d_bits")
@@ -52,7 +53,7 @@ def bconv2d_bits(s: Source, v: View) -> None:
     s.use("bconv2d_bits")
     layer = s.struct("binary_shape", shape(s, v))
     threshold, flip = s.array("threshold", v.array(2)), s.array("flip", v.array(3).astype(np.uint8))
-    s.call(f"bconv2d_bits({layer}, {threshold}, {flip}, {s.ref(v.node.inputs[0])}, {s.ref(v.node.outputs[0])}, {v.y().shape[-1]});")
+    images(s, v, lambda x, y: f"bconv2d_bits({layer}, {threshold}, {flip}, {x}, {y}, {v.y().shape[-1]});")
 
 
 @emitter("bsign")
@@ -71,18 +72,6 @@ def add16(s: Source, v: View) -> None:
     s.use("add16")
     x, z = s.ref(v.node.inputs[0]), s.ref(v.node.inputs[1])
     s.call(f"add16({x}, {z}, {s.ref(v.node.outputs[0])}, {v.y().size}, {a.lo}, {a.hi});")
-
-
-@emitter("avg_pool16")
-def avg_pool16(s: Source, v: View) -> None:
-    a: Any = v.node.attrs
-    n, h, w, c = v.x().shape
-    if n != 1:
-        s.unsupported(v, "op avg_pool16 with a batch")
-    s.use("avg_pool16")
-    _, oh, ow, _ = v.y().shape
-    fields = {"h": h, "w": w, "c": c, "oh": oh, "ow": ow, "kh": a.kernel[0], "kw": a.kernel[1], "stride_h": a.stride[0], "stride_w": a.stride[1]}
-    s.call(f"avg_pool16({s.struct('pool_shape', {**fields, 'top': 0, 'left': 0})}, {s.ref(v.node.inputs[0])}, {s.ref(v.node.outputs[0])});")
 
 
 @emitter("rescale16")

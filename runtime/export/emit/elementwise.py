@@ -1,4 +1,4 @@
-"""add, mul and tfl_add with broadcasting, lut8 and the two softmaxes."""
+"""add and mul with broadcasting, tables, softmax."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from ...build import broadcast_strides, merge
 from ...ops import View
-from ..source import Source
+from ..source import CTYPES, Source
 from .base import clamp_fields, emitter, rounding_constant, rounding_of
 
 
@@ -18,7 +18,7 @@ def offset(variables: list[str], strides: list[int]) -> str:
 
 
 def binary(s: Source, v: View, function: str, layer: str) -> None:
-    """Loops over the axes that broadcasting leaves; `function` does one innermost run."""
+    """Loops over the axes that broadcasting leaves; `function` does one innermost run, of a layer unless that is empty."""
     y = v.y().shape
     axes, strides = merge(y, [broadcast_strides(v.x(i).shape, y) for i in (0, 1)])
     out = broadcast_strides(tuple(axes), tuple(axes))
@@ -27,7 +27,8 @@ def binary(s: Source, v: View, function: str, layer: str) -> None:
     a, b = (s.ref(v.node.inputs[i]) + offset(names, [strides[i][d] for d in outer]) for i in (0, 1))
     to = s.ref(v.node.outputs[0]) + offset(names, [out[d] for d in outer])
     loops = "".join(f"for (int32_t {name} = 0; {name} < {axes[d]}; {name}++) " for name, d in zip(names, outer, strict=True))
-    s.call(f"{loops}{function}({layer}, {a}, {strides[0][5]}, {b}, {strides[1][5]}, {to}, {axes[5]});")
+    first = f"{layer}, " if layer else ""
+    s.call(f"{loops}{function}({first}{a}, {strides[0][5]}, {b}, {strides[1][5]}, {to}, {axes[5]});")
 
 
 @emitter("add")
@@ -50,17 +51,6 @@ def mul(s: Source, v: View) -> None:
     binary(s, v, f"mul_{rounding}", s.struct(f"mul_{rounding}_layer", fields))
 
 
-@emitter("tfl_add")
-def tfl_add(s: Source, v: View) -> None:
-    a: Any = v.node.attrs
-    if v.x().dtype != "int8":
-        s.unsupported(v, f"op tfl_add of {v.x().dtype}")
-    s.use("tfl_add")
-    names = ("left", "m1", "s1", "m2", "s2", "sign", "multiplier", "shift")
-    fields = {"a_zero_point": v.x(0).zero_point, "b_zero_point": v.x(1).zero_point, **{n: getattr(a, n) for n in names}, **clamp_fields(v)}
-    binary(s, v, "tfl_add", s.struct("tfl_add_layer", fields))
-
-
 @emitter("lut8")
 def lut8(s: Source, v: View) -> None:
     s.use("lut8")
@@ -71,25 +61,18 @@ def lut8(s: Source, v: View) -> None:
 
 @emitter("tfl_lut")
 def tfl_lut(s: Source, v: View) -> None:
-    x, y, n = s.ref(v.node.inputs[0]), s.ref(v.node.outputs[0]), v.x().size
     sizes = [np.dtype(t.dtype).itemsize for t in (v.x(), v.y())]
     if sizes == [1, 1]:
-        lut8(s, v)
-    elif sizes == [1, 2]:
-        s.use("lut8_s16")
-        s.call(f"lut8_s16({s.array('table', v.array(1))}, (const uint8_t *){x}, {y}, {n});")
-    elif sizes == [2, 2]:
-        s.use("lut16")
-        s.call(f"lut16({s.array('table', v.array(1))}, {x}, {y}, {n});")
-    else:
-        s.unsupported(v, f"op tfl_lut from {v.x().dtype} to {v.y().dtype}")
+        return lut8(s, v)
+    bits, name = f"uint{8 * sizes[0]}_t", f"{8 * sizes[0]}_{v.y().dtype}"
+    s.use("tfl_lut", bits=bits, y=CTYPES[v.y().dtype], name=name)
+    x, y = s.ref(v.node.inputs[0]), s.ref(v.node.outputs[0])
+    s.call(f"tfl_lut_{name}({s.array('table', v.array(1))}, (const {bits} *){x}, {y}, {v.x().size});")
 
 
-@emitter("softmax", "tfl_softmax")
+@emitter("softmax")
 def softmax(s: Source, v: View) -> None:
-    if v.y().dtype != "int8":
-        s.unsupported(v, f"op {v.node.op} to {v.y().dtype}")
-    s.use(v.node.op)
+    s.use("softmax")
     cols = v.x().shape[-1]
     table = s.array("table", v.array(1))
-    s.call(f"{v.node.op}({table}, {s.ref(v.node.inputs[0])}, {s.ref(v.node.outputs[0])}, {v.x().size // cols}, {cols});")
+    s.call(f"softmax({table}, {s.ref(v.node.inputs[0])}, {s.ref(v.node.outputs[0])}, {v.x().size // cols}, {cols});")

@@ -10,7 +10,7 @@ from ...build import merge
 from ...ops import View
 from ...ops.move import strides
 from ..source import Source
-from .base import emitter
+from .base import emitter, images
 
 
 def at(base: str, start: int, terms: list[str]) -> str:
@@ -91,15 +91,9 @@ def gather(s: Source, v: View) -> None:
 
 @emitter("resize_nearest")
 def resize_nearest(s: Source, v: View) -> None:
-    n, _, w, c = v.x().shape
-    if n != 1:
-        s.unsupported(v, "op resize_nearest with a batch")
+    _, _, w, c = v.x().shape
     rows, cols = s.array("rows", v.array(1)), s.array("cols", v.array(2))
     oh, ow = v.x(1).size, v.x(2).size
-    x, y = s.ref(v.node.inputs[0]), s.ref(v.node.outputs[0])
-    s.call(
-        f"for (int32_t i = 0; i < {oh}; i++) for (int32_t j = 0; j < {ow}; j++) "
-        f"memcpy({y} + (i * {ow} + j) * {c}, {x} + ({rows}[i] * {w} + {cols}[j]) * {c}, {c * np.dtype(v.y().dtype).itemsize});"
-    )
-
-
+    size = c * np.dtype(v.y().dtype).itemsize
+    loops = f"for (int32_t i = 0; i < {oh}; i++) for (int32_t j = 0; j < {ow}; j++) "
+    images(s, v, lambda x, y: f"{loops}memcpy({y} + (i * {ow} + j) * {c}, {x} + ({rows}[i] * {w} + {cols}[j]) * {c}, {size});")

@@ -7,47 +7,46 @@ from typing import Any
 import numpy as np
 
 from ...ops import View
-from ..source import Source
-from .base import clamp_fields, emitter, rounding_constant, rounding_of
+from ..source import CTYPES, Source
+from .base import clamp_fields, emitter, images, rounding_constant, rounding_of
 
 
-def shape(s: Source, v: View) -> dict[str, int]:
+def shape(v: View) -> dict[str, int]:
     a: Any = v.node.attrs
-    n, h, w, c = v.x().shape
-    if n != 1:
-        s.unsupported(v, f"op {v.node.op} with a batch")
-    if v.x().dtype != "int8":
-        s.unsupported(v, f"op {v.node.op} of {v.x().dtype}")
+    _, h, w, c = v.x().shape
     _, oh, ow, _ = v.y().shape
+    pads = getattr(a, "pads", (0, 0, 0, 0))
     return {
         "h": h, "w": w, "c": c, "oh": oh, "ow": ow, "kh": a.kernel[0], "kw": a.kernel[1],
-        "stride_h": a.stride[0], "stride_w": a.stride[1], "top": a.pads[0], "left": a.pads[1],
+        "stride_h": a.stride[0], "stride_w": a.stride[1], "top": pads[0], "left": pads[1],
     }  # fmt: skip
 
 
 @emitter("max_pool", "tfl_max_pool")
 def max_pool(s: Source, v: View) -> None:
     a: Any = v.node.attrs
-    s.use("max_pool")
-    layer = s.struct("pool_shape", shape(s, v))
-    s.call(f"max_pool({layer}, {s.ref(v.node.inputs[0])}, {s.ref(v.node.outputs[0])}, {a.lo}, {a.hi});")
+    dtype = v.x().dtype
+    s.use("max_pool", name=dtype, type=CTYPES[dtype])
+    layer = s.struct("pool_shape", shape(v))
+    images(s, v, lambda x, y: f"max_pool_{dtype}({layer}, {x}, {y}, {a.lo}, {a.hi});")
 
 
 @emitter("tfl_avg_pool")
 def tfl_avg_pool(s: Source, v: View) -> None:
     a: Any = v.node.attrs
-    s.use("tfl_avg_pool")
-    layer = s.struct("tfl_avg_pool_layer", {"shape": shape(s, v), "offset": a.offset, "lo": a.lo, "hi": a.hi})
-    s.call(f"tfl_avg_pool({layer}, {s.ref(v.node.inputs[0])}, {s.ref(v.node.outputs[0])});")
+    dtype = v.x().dtype
+    s.use("tfl_avg_pool", name=dtype, type=CTYPES[dtype])
+    layer = s.struct(f"tfl_avg_pool_{dtype}_layer", {"shape": shape(v), "offset": a.offset, "lo": a.lo, "hi": a.hi})
+    images(s, v, lambda x, y: f"tfl_avg_pool_{dtype}({layer}, {x}, {y});")
 
 
 @emitter("avg_pool")
 def avg_pool(s: Source, v: View) -> None:
     a: Any = v.node.attrs
     rounding = rounding_of(s, v)
-    s.use("avg_pool", rounding)
+    s.use("avg_pool", rounding, name="int8", type="int8_t")
     fields = {
-        "shape": shape(s, v),
+        "shape": shape(v),
         "divisors": s.array("divisors", np.array(a.divisors, np.int32)),
         "bias": s.array("bias", rounding_constant(rounding, v.array(2)).astype(np.int32)),
         "multiplier": s.array("multiplier", v.array(1)),
@@ -57,7 +56,14 @@ def avg_pool(s: Source, v: View) -> None:
         **clamp_fields(v),
     }
     layer = s.struct(f"avg_pool_{rounding}_layer", fields)
-    s.call(f"avg_pool_{rounding}({layer}, {s.ref(v.node.inputs[0])}, {s.ref(v.node.outputs[0])});")
+    images(s, v, lambda x, y: f"avg_pool_{rounding}({layer}, {x}, {y});")
+
+
+@emitter("avg_pool16")
+def avg_pool16(s: Source, v: View) -> None:
+    s.use("avg_pool16")
+    layer = s.struct("pool_shape", shape(v))
+    images(s, v, lambda x, y: f"avg_pool16({layer}, {x}, {y});")
 
 
 @emitter("mean")

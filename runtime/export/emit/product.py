@@ -1,4 +1,4 @@
-"""conv2d, dwconv2d and dense."""
+"""conv2d, dwconv2d and dense; weights of four bits two to a byte, pruned ones without their zeros, where that takes less flash."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import numpy as np
 from ...graph import Array
 from ...ops import View
 from ..source import MULTIPLIER, Source
-from .base import clamp_fields, emitter, faster, rounding_constant, rounding_of, wrap32
+from .base import clamp_fields, emitter, faster, images, rounding_constant, rounding_of, wrap32
+from .wide import direct
 
-COLUMNS = 4  # gathered output pixels that conv2d holds
+COLUMNS = {"": 4, "nibbles": 8, "sparse": 4}  # gathered output pixels that each form of conv2d holds
+UNPACKED = 4  # rows of weights that matmul_nibbles holds
+SPARSE_BYTES = 0.4  # of the dense weights: more is not worth it where a target has dot-product instructions
 
 
 def product(s: Source, v: View, rounding: str, weights: Array, channel_axis: int, channels: int, depth: int) -> dict[str, Any]:
     """Fields of product_<rounding>: the bias takes over the input's zero point and the rounding constant, modulo 2^32."""
-    if v.x(1).zero_point != 0:
-        s.unsupported(v, f"op {v.node.op} with a zero point of its weights")
     if depth * 2**14 >= 2**31:
         s.unsupported(v, f"op {v.node.op} with sums of {depth} products")
     axes = tuple(i for i in range(weights.ndim) if i != channel_axis)
@@ -25,7 +26,6 @@ def product(s: Source, v: View, rounding: str, weights: Array, channel_axis: int
     bias = bias + rounding_constant(rounding, v.array(4))
     multiplier = v.array(3).astype(np.int16 if MULTIPLIER.get(rounding) else np.int32)
     return {
-        "weights": s.array("weights", weights),
         "bias": s.array("bias", wrap32(bias)),
         "multiplier": s.array("multiplier", multiplier if rounding != "shift" else np.zeros_like(multiplier)),
         "shift": s.array("shift", v.array(4).astype(np.int8)),
@@ -33,6 +33,48 @@ def product(s: Source, v: View, rounding: str, weights: Array, channel_axis: int
         "depth": depth,
         **clamp_fields(v),
     }
+
+
+def nibbles(flat: Array) -> Array:
+    """Rows of values in -8..7 as bytes, the low half first."""
+    even = np.pad(flat, ((0, 0), (0, flat.shape[1] % 2))).astype(np.uint8) & 15
+    packed: Array = even[:, ::2] | even[:, 1::2] << 4
+    return packed
+
+
+def sparse(flat: Array) -> tuple[Array, Array, Array] | None:
+    """(values, distances, counts) of the rows' nonzero weights; None where a row has more than 65535 of them."""
+    values: list[int] = []
+    distances: list[int] = []
+    counts: list[int] = []
+    for row in flat:
+        at, before = 0, len(values)
+        for k in np.flatnonzero(row).tolist():
+            while k - at > 255:
+                at += 255
+                values.append(0)
+                distances.append(255)
+            values.append(int(row[k]))
+            distances.append(k - at)
+            at = k
+        counts.append(len(values) - before)
+    if max(counts) > 65535:
+        return None
+    return np.array(values, np.int8), np.array(distances, np.uint8), np.array(counts, np.uint16)
+
+
+def matrix(s: Source, flat: Array, fields: dict[str, Any], rounding: str) -> tuple[str, str, dict[str, Any]]:
+    """The form that these weights [O, K] take ("", "nibbles", "sparse"), its C type, and its fields with the weights."""
+    if 2 * np.count_nonzero(flat) <= SPARSE_BYTES * flat.size and (found := sparse(flat)) and len(found[0]):
+        values, distances, counts = found
+        if 2 * len(values) + 2 * len(counts) <= SPARSE_BYTES * flat.size:
+            dense = {"weights": s.array("weights", values, f"{len(values)} of {flat.shape[0]}x{flat.shape[1]}"), **fields}
+            more = {"distance": s.array("distance", distances), "count": s.array("count", counts)}
+            return "sparse", f"sparse_{rounding}", {"product": dense, **more}
+    if flat.min() >= -8 and flat.max() <= 7 and flat.size >= 64:
+        note = f"{flat.shape[0]}x{flat.shape[1]}, two to a byte"
+        return "nibbles", f"product_{rounding}", {"weights": f"(const int8_t *){s.array('weights', nibbles(flat), note)}", **fields}
+    return "", f"product_{rounding}", {"weights": s.array("weights", flat), **fields}
 
 
 def window(v: View) -> dict[str, Any]:
@@ -45,14 +87,23 @@ def window(v: View) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def matmul(s: Source, v: View, w: Array, rounding: str, rows: int) -> None:
+    """The product of `rows` dense rows of inputs with weights [O, K]."""
+    form, ctype, fields = matrix(s, w, product(s, v, rounding, w, 0, *w.shape), rounding)
+    function = f"matmul_{form}" if form else "matmul"
+    s.use(function, rounding)
+    more = f", {s.temporary(UNPACKED * w.shape[1], 'unpacked')}" if form == "nibbles" else ""
+    x, y = s.ref(v.node.inputs[0]), s.ref(v.node.outputs[0])
+    s.call(f"{function}_{rounding}({s.struct(ctype, fields)}, {x}, {rows}, {y}, {w.shape[0]}{more});")
+
+
 @emitter("dense")
 def dense(s: Source, v: View) -> None:
-    rounding = faster(v, rounding_of(s, v), v.array(4))
     w = v.array(1)
-    s.use("matmul", rounding)
-    layer = s.struct(f"product_{rounding}", product(s, v, rounding, w, 0, *w.shape))
     rows = v.x().size // w.shape[1]
-    s.call(f"matmul_{rounding}({layer}, {s.ref(v.node.inputs[0])}, {rows}, {s.ref(v.node.outputs[0])}, {w.shape[0]});")
+    if v.node.attrs.rounding == "i64_15" or v.x(1).zero_point:  # type: ignore[attr-defined]
+        return direct(s, v, w[:, None, None, :], 1, (1, rows, 1), (1, rows, 1))
+    matmul(s, v, w, faster(v, rounding_of(s, v), v.array(4)), rows)
 
 
 @emitter("conv2d")
@@ -62,22 +113,23 @@ def conv2d(s: Source, v: View) -> None:
 
 def convolution(s: Source, v: View, w: Array, groups: int) -> None:
     """Weights [O,KH,KW,C/groups]. Without a window's reach it is one matrix product over the pixels."""
+    if v.node.attrs.rounding == "i64_15" or v.x(1).zero_point:  # type: ignore[attr-defined]
+        return direct(s, v, w, groups, v.x().shape[:3], v.y().shape[:3])
     rounding = faster(v, rounding_of(s, v), v.array(4))
-    if v.y().shape[0] != 1:
-        s.unsupported(v, f"op {v.node.op} with a batch")
     oc, kh, kw, _ = w.shape
     depth = int(np.prod(w.shape[1:]))
-    fields = product(s, v, rounding, w, 0, oc // groups, depth)
     shape = window(v)
-    x, y = s.ref(v.node.inputs[0]), s.ref(v.node.outputs[0])
     if (kh, kw, groups, shape["stride_h"], shape["stride_w"]) == (1, 1, 1, 1, 1) and v.x().shape[1:3] == v.y().shape[1:3]:
-        s.use("matmul", rounding)
-        layer = s.struct(f"product_{rounding}", fields)
-        s.call(f"matmul_{rounding}({layer}, {x}, {shape['oh']} * {shape['ow']}, {y}, {oc});")
-        return
-    s.use("conv2d", rounding)
-    layer = s.struct(f"conv2d_{rounding}_layer", {"product": fields, **shape, "c": v.x().shape[3], "kh": kh, "kw": kw, "groups": groups})
-    s.call(f"conv2d_{rounding}({layer}, {x}, {y}, {s.temporary(COLUMNS * depth, 'columns')});")
+        return matmul(s, v, w.reshape(oc, depth), rounding, int(np.prod(v.y().shape[:3])))
+    fields = product(s, v, rounding, w, 0, oc // groups, depth)
+    flat = w.reshape(oc, depth)
+    form, _, fields = matrix(s, flat, fields, rounding) if groups == 1 else ("", "", {"weights": s.array("weights", w), **fields})
+    function = f"conv2d_{form}" if form else "conv2d"
+    s.use(function, rounding)
+    image = {**shape, "c": v.x().shape[3], "kh": kh, "kw": kw, "groups": groups}
+    layer = s.struct(f"{function}_{rounding}_layer", {form if form == "sparse" else "product": fields, "shape": image})
+    scratch = s.temporary((COLUMNS[form] + (UNPACKED if form == "nibbles" else 0)) * depth, "columns")
+    images(s, v, lambda x, y: f"{function}_{rounding}({layer}, {x}, {y}, {scratch});")
 
 
 @emitter("dwconv2d")
@@ -86,13 +138,12 @@ def dwconv2d(s: Source, v: View) -> None:
     w = v.array(1)
     kh, kw, oc = w.shape
     c = v.x().shape[3]
-    if oc != c:
+    if oc != c or v.node.attrs.rounding == "i64_15" or v.x(1).zero_point:  # type: ignore[attr-defined]
         return convolution(s, v, np.ascontiguousarray(w.transpose(2, 0, 1))[..., None], c)
     rounding = faster(v, rounding_of(s, v), v.array(4))
-    if v.y().shape[0] != 1:
-        s.unsupported(v, "op dwconv2d with a batch")
     s.max_taps = max(s.max_taps, kh * kw)
     s.use("dwconv2d", rounding)
-    layer = s.struct(f"dwconv2d_{rounding}_layer", {"product": product(s, v, rounding, w, 2, oc, kh * kw), **window(v), "kh": kh, "kw": kw})
-    x, y = s.ref(v.node.inputs[0]), s.ref(v.node.outputs[0])
-    s.call(f"dwconv2d_{rounding}({layer}, {x}, {y}, {s.temporary(c, 'border')});")
+    fields = {"weights": s.array("weights", w), **product(s, v, rounding, w, 2, oc, kh * kw)}
+    layer = s.struct(f"dwconv2d_{rounding}_layer", {"product": fields, **window(v), "kh": kh, "kw": kw})
+    border = s.temporary(c, "border")
+    images(s, v, lambda x, y: f"dwconv2d_{rounding}({layer}, {x}, {y}, {border});")

@@ -16,7 +16,7 @@ static void avg_pool_@rounding@(const avg_pool_@rounding@_layer *layer, const in
             int32_t d = 0;
             while (p.divisors[d] != count) d++;
             for (int32_t c = 0; c < p.shape.c; c++) {
-                const int32_t acc = window_sum(&p.shape, &v, x + c) - inside * p.x_zero_point + p.bias[d];
+                const int32_t acc = window_sum_int8(&p.shape, &v, x + c) - inside * p.x_zero_point + p.bias[d];
                 *y++ = (int8_t)clamp(requant_@rounding@(acc, p.multiplier[d], p.shift[d], p.zero_point), p.lo, p.hi);
             }
         }
