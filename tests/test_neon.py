@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from export_networks import network
 from export_tools import ARM, need, run
 from intq import Session
 from intq.kernels import defs
-from intq.model import Model, load
+from intq.model import Model
 from plan_c import Case, program
-from shared import model as shared_model
 
 sys.path.insert(0, str(Path(__file__).parent / "conformance"))
 import generate
@@ -72,11 +72,14 @@ def test_conformance(family: str, objects: list[str], tmp_path: Path) -> None:
     everywhere(compile_cases(cases, objects, tmp_path), PER_FAMILY)
 
 
-@pytest.mark.parametrize("name", ["kws_ref_model_int8", "resnet8_cifar10_int8", "person_detect", "hello_world_int8"])
+NETWORKS = ["kws_ref_model_int8", "resnet8_cifar10_int8", "person_detect", "hello_world_int8", "autoencoder_codes", "bnn_cifar10"]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
 def test_networks(name: str, objects: list[str], tmp_path: Path) -> None:
     from intq.export import make_samples
 
-    model = load(shared_model(f"int8_tflite/{name}.tflite"))
+    model = network(name)
     everywhere(compile_cases([Case("net", model, make_samples(model, 2))], objects, tmp_path), 1)
 
 

@@ -347,7 +347,5 @@ def resize(rng: Rng) -> Case:
     return one(OpSpec(name, [0, 1], [2], options, {"AlignCorners": corners, "HalfPixelCenters": half}, version=3), [x, size, y], [0], [2], rng)
 
 
-FAMILIES: dict[str, Callable[[Rng], Case]] = {
-    "convolution": convolution, "depthwise": depthwise, "transposed": transposed, "dense": dense, "binary": binary, "unary": unary,
-    "pooling": pooling, "softmax": softmax, "resize": resize,
-}  # fmt: skip
+ALL = (convolution, depthwise, transposed, dense, binary, unary, pooling, softmax, resize)
+FAMILIES: dict[str, Callable[[Rng], Case]] = {f.__name__: f for f in ALL}
