@@ -1,15 +1,16 @@
-"""Every quantization method on the labelled networks: `python -m intq.bench.accuracy`, the table of docs/accuracy.md.
+"""Accuracy on the labelled networks: `python -m intq.bench.accuracy`, the tables of docs/accuracy.md.
 
-One row per method, everything else as in the recipe "fast" (min-max ranges, nearest rounding), at 8-bit weights and activations
-(W8A8), 4-bit weights (W4A8) and both (W4A4); the first and last layer's weights and the network's inputs and outputs stay 8 bits.
-A cell is the loss of top-1 accuracy in points, and the share of inputs with the float network's class.
+First the recipes, each held to a limit. Then every method: one row per method, everything else as in the recipe "fast" (min-max ranges,
+nearest rounding), at 8-bit weights and activations (W8A8), 4-bit weights (W4A8) and both (W4A4); the first and last layer's weights and
+the network's inputs and outputs stay 8 bits. A cell is the loss of top-1 accuracy in points, and the share of inputs with the float
+network's class. The mixed row searches the bits of every layer under the bytes that the setting's uniform recipe takes; below the table
+it is compared with each uniform row, image by image.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -25,11 +27,15 @@ from ..converter import recipe as recipes
 from ..converter.compare import Accuracy, task_accuracy
 from ..converter.onnx.emit import session
 from ..converter.onnx.load import read
-from ..converter.pipeline import convert_onnx
+from ..converter.pipeline import convert_onnx, prepare
+from ..converter.search import stored_bytes
+from ..converter.weights import average_bits
 from ..errors import InputError
 from .networks import models_folder
 
 Array = npt.NDArray[Any]
+MIXED = "recipe best, mixed in the same bytes"
+SAME = -1.0  # in a budget of bytes: what the setting's uniform recipe takes
 SETTINGS: dict[str, dict[str, Any]] = {
     "W8A8": {},
     "W4A8": {"weights": "int4", "keep_int8": ["first", "last"]},
@@ -55,8 +61,34 @@ METHODS: dict[str, dict[str, Any]] = {
     "weights: GPTQ": {"calibrator": "mse", "weight_range": "omse", "rounding": "gptq", "bias_correction": "empirical"},
     "recipe balanced": {"base": "balanced"},
     "recipe best (GPTQ, coordinate descent)": {"base": "best"},
+    MIXED: {"base": "best", "budget": {"bytes": SAME}},
     "recipe zero_shot (no data)": {"base": "zero_shot"},
 }
+
+
+@dataclass(frozen=True)
+class Line:
+    """A recipe on a network, and the points that it may lose with at least `same` % of the classes unchanged."""
+
+    network: str
+    what: str
+    recipe: dict[str, Any]
+    points: float | None
+    same: float = 0.0
+
+
+INNER4 = {"base": "best", "weights": "int4", "keep_int8": ["first", "last"]}
+LINES = [
+    Line("resnet8", "balanced, W8A8", {"base": "balanced"}, 0.3, 96),
+    Line("resnet20", "balanced, W8A8", {"base": "balanced"}, 0.3, 98),
+    Line("mobilenet_v2", "balanced, W8A8", {"base": "balanced"}, 0.5, 97),
+    Line("resnet8", "best, W4A8, first and last int8", INNER4, 1.0),
+    Line("resnet20", "best, W4A8, first and last int8", INNER4, 1.0),
+    Line("mobilenet_v2", "best, W4A8, mixed, at most 5.0 bits", {"base": "best", "budget": {"bits": 5.0}}, 2.0, 90),
+    Line("resnet8", "zero_shot, W8A8", {"base": "zero_shot"}, 1.0),
+    Line("resnet20", "zero_shot, W8A8", {"base": "zero_shot"}, 1.0),
+    Line("mobilenet_v2", "zero_shot, W8A8", {"base": "zero_shot"}, None),
+]
 
 
 @dataclass(frozen=True)
@@ -110,19 +142,71 @@ class Measured:
         name = runner.get_inputs()[0].name
         self.real = np.concatenate([runner.run(None, {name: self.x[i : i + 32]})[0] for i in range(0, len(self.x), 32)]).argmax(axis=1)
 
-    def cell(self, given: dict[str, Any]) -> Accuracy:
+    def cell(self, given: dict[str, Any]) -> tuple[Accuracy, Array, float]:
+        """The accuracy, the classes that the integers gave, and the average bits of a weight."""
         recipe = recipes.load({"base": "fast", **given})
+        if SAME in recipe.budget.values():
+            uniform = msgspec.structs.replace(recipe, budget={})
+            budget = {"bytes": float(stored_bytes(prepare(self.path)[0], uniform))}
+            recipe = msgspec.structs.replace(recipe, budget=budget, weights="int8", keep_int8=())
         conversion = convert_onnx(self.path, None if recipe.zero_shot else self.calibration, recipe)
-        result = Session(Model(conversion.graph), batch=8).run(self.x)
-        return task_accuracy(self.real, result.argmax(axis=1), self.y)
+        classes = Session(Model(conversion.graph), batch=8).run(self.x).argmax(axis=1)
+        return task_accuracy(self.real, classes, self.y), classes, average_bits(conversion.net, conversion.weights)
 
 
-def table(found: dict[str, dict[str, list[float]]], networks: list[str]) -> str:
-    """Markdown; `found`[method]["network setting"] = [loss in points, same class in %]."""
+def lines(measured: dict[str, Measured]) -> None:
+    """Prints a row for each of LINES as it is measured."""
+    print("| network | recipe | float | integer | b, c | loss (limit) | same class (limit) | average bits | conversion |\n" + "|---" * 9 + "|")
+    for line in LINES:
+        if line.network not in measured:
+            continue
+        start = time.perf_counter()
+        a, _, bits = measured[line.network].cell(line.recipe)
+        spent, same = time.perf_counter() - start, 100 * a.same
+        held = line.points is None or (a.within(line.points) and same >= line.same)
+        limit = "none" if line.points is None else f"{line.points}, {'holds' if held else 'MISSED'}"
+        loss, least = 100 * (a.b - a.c) / a.inputs, f" ({line.same:.0f})" if line.same else ""
+        top = f"{100 * (a.float_accuracy or 0):.2f} | {100 * (a.integer_accuracy or 0):.2f}"
+        row = f"| {line.network} | {line.what} | {top} | {a.b}, {a.c} | {loss:+.2f} ({limit}) | {same:.2f} %{least} | {bits:.2f} | {spent:.0f} s |"
+        print(row, flush=True)
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """`loss` in points, `same` in %, and which inputs the integers got right: packed bits as hexadecimal digits."""
+
+    loss: float
+    same: float
+    right: str
+
+    def hits(self) -> Array:
+        return np.unpackbits(np.frombuffer(bytes.fromhex(self.right), np.uint8)).astype(bool)
+
+
+Cells = dict[str, dict[str, Cell]]  # by method and "network setting"
+
+
+def dominance(found: Cells, networks: list[str]) -> str:
+    """How many inputs only a uniform row (b), only the mixed one (c) gets right, for the uniform row that is furthest ahead."""
+    lines = ["| | uniform recipe furthest ahead | b, c | mixed is as good: b - c <= 1.64 sqrt(b + c) |", "|---|---|---|---|"]
+    for column in (f"{network} {setting}" for network in networks for setting in SETTINGS):
+        mixed = found.get(MIXED, {}).get(column)
+        rivals = {method: row[column].hits() for method, row in found.items() if column in row and method != MIXED}
+        if mixed is None or not rivals:
+            continue
+        own = mixed.hits()
+        counts = {method: (int((hits & ~own).sum()), int((own & ~hits).sum())) for method, hits in rivals.items()}
+        best = max(counts, key=lambda method: counts[method][0] - counts[method][1])
+        b, c = counts[best]
+        lines.append(f"| {column} | {best} | {b}, {c} | {'yes' if b - c <= 1.64 * (b + c) ** 0.5 else 'NO'} |")
+    return "\n".join(lines)
+
+
+def table(found: Cells, networks: list[str]) -> str:
+    """Markdown."""
     columns = [f"{network} {setting}" for network in networks for setting in SETTINGS]
     lines = ["| method | " + " | ".join(columns) + " |", "|---" * (1 + len(columns)) + "|"]
     for method, row in found.items():
-        cells = [f"{row[c][0]:+.2f} / {row[c][1]:.1f}" if c in row else "" for c in columns]
+        cells = [f"{row[c].loss:+.2f} / {row[c].same:.1f}" if c in row else "" for c in columns]
         lines.append(f"| {method} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -131,6 +215,7 @@ def main(argv: list[str] | None = None) -> int:
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--models", help="folder with the .onnx files, data/ beside it (default: INTQ_SHARED)")
     p.add_argument("--network", action="append", choices=list(TASKS), help="may be repeated (default: all)")
+    p.add_argument("--only", choices=("recipes", "methods"), help="one of the two tables")
     p.add_argument("--method", help="only methods whose name contains this")
     p.add_argument("--calibration", type=int, default=128, help="calibration inputs (default: 128)")
     p.add_argument("--images", type=int, default=2000, help="test inputs at most (default: 2000)")
@@ -141,21 +226,27 @@ def main(argv: list[str] | None = None) -> int:
         raise InputError("name the folder with the networks: --models FOLDER or INTQ_SHARED")
     networks = args.network or list(TASKS)
     store = Path(args.json) if args.json else None
-    found: dict[str, dict[str, list[float]]] = json.loads(store.read_text()) if store and store.exists() else {}
-    for network in networks:
-        measured = Measured(folder, TASKS[network], args.calibration, args.images)
+    found: Cells = msgspec.json.decode(store.read_bytes(), type=Cells) if store and store.exists() else {}
+    data = {network: Measured(folder, TASKS[network], args.calibration, args.images) for network in networks}
+    if args.only != "methods":
+        lines(data)
+    if args.only == "recipes":
+        return 0
+    for network, measured in data.items():
         for method, given in METHODS.items():
             for setting, bits in SETTINGS.items():
                 cell = f"{network} {setting}"
                 if (args.method and args.method not in method) or cell in found.get(method, {}):
                     continue
                 start = time.perf_counter()
-                a = measured.cell({**bits, **given})
-                found.setdefault(method, {})[cell] = [100 * (a.b - a.c) / a.inputs, 100 * a.same]
-                print(f"{cell}, {method}: {found[method][cell]}, {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
+                a, classes, _ = measured.cell({**bits, **given})
+                right = np.packbits(classes == measured.y).tobytes().hex()
+                done = found.setdefault(method, {})[cell] = Cell(100 * (a.b - a.c) / a.inputs, 100 * a.same, right)
+                print(f"{cell}, {method}: {done.loss:+.2f} / {done.same:.1f}, {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
                 if store:
-                    store.write_text(json.dumps(found, indent=1))
-    print(table({m: found[m] for m in METHODS if m in found}, networks))
+                    store.write_bytes(msgspec.json.encode(found))
+    found = {m: found[m] for m in METHODS if m in found}
+    print(f"{table(found, networks)}\n\n{dominance(found, networks)}")
     return 0
 
 

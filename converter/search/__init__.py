@@ -20,7 +20,7 @@ from .latency import Latencies, measure
 from .program import solve
 from .sensitivity import Probe, estimate, rounded
 
-__all__ = ["OPTIONS", "Latencies", "plans", "searched"]
+__all__ = ["OPTIONS", "Latencies", "plans", "searched", "stored_bytes"]
 
 OPTIONS = (8, 4, 2)
 SAMPLES = 32
@@ -124,6 +124,18 @@ def costs(
     assert build is not None
     known = measure(build, list(sizes), list(OPTIONS))
     return {name: {b: known.layers[name][b] for b in row} for name, row in allowed.items()}, limit - known.rest, what
+
+
+def stored_bytes(net: Float, recipe: Recipe) -> int:
+    """What a budget of bytes counts, for a recipe without one: packed weights, and the constants of each output channel."""
+    places = {node.name: i for i, node in enumerate(layers(net))}
+    total = 0
+    for node in layers(net):
+        if node.op != "Affine":
+            shape = net.shape(node.inputs[1])
+            bits = int(str(recipe.layer(node.name, places[node.name], len(places)).weights)[3:])
+            total += -(-bits * int(np.prod(shape)) // 8) + PER_CHANNEL * shape[0]
+    return total
 
 
 def searched(recipe: Recipe, chosen: Mapping[str, int]) -> Recipe:
