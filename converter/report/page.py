@@ -13,7 +13,7 @@ table { border-collapse: collapse; font-size: .85rem; width: 100% } th { text-al
 th, td { padding: .18rem .7rem .18rem 0; border-bottom: 1px solid #eef1f5; vertical-align: top }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums } .note { color: #55606e; font-size: .85rem }
 pre { background: #f5f7fa; padding: .6rem .8rem; overflow-x: auto; font-size: .8rem } svg { max-width: 100%; height: auto }
-.wide { overflow-x: auto } li { margin: .35rem 0 } tr.bad td { background: #fbeae7 }
+.wide { overflow-x: auto } .chart svg { width: 100% } li { margin: .35rem 0 } tr.bad td { background: #fbeae7 }
 </style></head><body>
 <h1>{{ facts.name }}</h1>
 <p id="verdict">{{ verdict }}</p>
@@ -28,7 +28,7 @@ To try: {{ advice }}.</li>{% endfor %}
 </ol>
 <h2>Signal to noise, layer by layer</h2>
 <p class="note">Alone: the layer is fed its float inputs, quantized. Within the network: with the errors of all layers before it.</p>
-<div class="wide">{{ sqnr|safe }}</div>
+<div class="wide chart">{{ sqnr|safe }}</div>
 <table id="layers"><tr><th>layer</th><th>operator</th><th class="n">alone, dB</th><th class="n">in the network, dB</th><th class="n">clipped</th></tr>
 {% for row in facts.comparison.layers %}<tr{% if row.layer in bad %} class="bad"{% endif %}><td>{{ row.layer }}</td><td>{{ row.op }}</td>
 <td class="n">{{ "%.1f"|format(row.isolated) }}</td><td class="n">{{ "%.1f"|format(row.cumulative) }}</td>
@@ -36,10 +36,10 @@ To try: {{ advice }}.</li>{% endfor %}
 {% endfor %}</table>
 <h2>Where each layer's error comes from</h2>
 <p class="note">Each source alone in the float layer; shares of the sum of their squared errors.</p>
-<div class="wide">{{ splits|safe }}</div>
+<div class="wide chart">{{ splits|safe }}</div>
 <h2>Values and ranges</h2>
 <p class="note">Counts on a logarithmic scale; the integers reach from one red line to the other.</p>
-<div class="wide">{{ histograms|safe }}</div>
+<div class="wide chart">{{ histograms|safe }}</div>
 <h2>The network</h2>
 <div class="wide">{{ network|safe }}</div>
 <h2>Proof that nothing overflows</h2>

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ..compare import LayerError
 from .gather import SOURCES, Facts
 
-ADVICE = {
-    "weight rounding": 'give its weights more bits (keep_int8 = ["{layer}"]), or round them better (rounding = "gptq_cd")',
-    "activation rounding": "its input has a wide range for few values: try the calibrator \"mse\" or \"percentile\", or steps = [\"equalize\"]",
-    "clipping": "values of its input lie outside the range that was chosen: try the calibrator \"minmax\", or more calibration data",
-    "requantization": "its output has a wide range for few values: try the calibrator \"mse\" or \"percentile\" for it",
-}
+RANGES = 'another calibrator ("mse", "percentile")'
+
+
+def advice(source: str, layer: str, recipe: Mapping[str, Any]) -> str:
+    """What to change for a layer whose error comes mainly from `source`, that the recipe does not do already."""
+    own = {**recipe, **recipe.get("layers", {}).get(layer, {})}
+    careful = own.get("calibrator", "minmax") in ("mse", "percentile", "entropy")
+    wide = f'layers = {{"{layer}" = {{activations = "int16"}}}}'
+    if source == "weight rounding":
+        better = "a search under a budget" if own.get("rounding") == "gptq_cd" else 'better rounding (rounding = "gptq_cd")'
+        return f'more bits for its weights (keep_int8 = ["{layer}"]), or {better}' if own.get("weights", "int8") != "int8" else better
+    if source == "activation rounding":
+        wider = 'activations = "int16" for the layer before it'
+        return f"its input has a wide range for few values: {wider if careful else RANGES}, or steps = [\"equalize\"]"
+    if source == "clipping":
+        return 'values of its input lie outside the range that was chosen: the calibrator "minmax", or more calibration data'
+    return f"its output has a wide range for few values: {f'16 bits for it ({wide})' if careful else RANGES}"
 
 
 def worst(facts: Facts, count: int = 3) -> list[tuple[LayerError, str, str]]:
@@ -20,11 +34,11 @@ def worst(facts: Facts, count: int = 3) -> list[tuple[LayerError, str, str]]:
     for row in facts.comparison.worst(count):
         shares = splits.get(row.layer)
         if shares is None or max(shares) == 0:
-            cause, advice = "rounding of its output", ADVICE["requantization"]
+            cause, source = "rounding of its output", "requantization"
         else:
             source = SOURCES[shares.index(max(shares))]
-            cause, advice = f"{source} ({max(shares):.0%} of its error)", ADVICE[source].format(layer=row.layer)
-        result.append((row, cause, advice))
+            cause = f"{source} ({max(shares):.0%} of its error)"
+        result.append((row, cause, advice(source, row.layer, facts.recipe)))
     return result
 
 
