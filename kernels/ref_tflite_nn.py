@@ -126,8 +126,10 @@ def tfl_batch_matmul(
 
 
 def tfl_cast(x: Array, *, offset: int, y_dtype: str) -> Array:
-    """An int32 to a narrower type, modulo its width; `offset` is what the file's values have over the graph's."""
+    """An int32 to a narrower type, modulo its width, or to int64; `offset` is what the file's values have over the graph's."""
     bits = np.iinfo(y_dtype).bits
+    if bits == 64:
+        return x.astype(np.int64) - offset
     v = x.astype(np.int64) & ((1 << bits) - 1)
     return (v - offset if offset else v).astype(y_dtype)
 

@@ -170,5 +170,8 @@ def add_ports(im: Importer, wide: dict[int, str]) -> None:
             )
             flip(im, tensor, outside)
             tensor = outside
+        if im.info(index).dtype == "int64" and im.graph.of(tensor).dtype == "int32":  # inside of the graph 32 bits hold positions and sizes
+            narrow = im.graph.of(tensor)
+            tensor = im.emit("tfl_cast", [tensor], im.plain(f"{narrow.name}/int64", narrow.shape, "int64"))
         shape = im.graph.of(tensor).shape
         im.graph.outputs.append(Port(name=main.tensors[y].name, tensor=tensor, shape=shape, perm=tuple(range(len(shape)))))

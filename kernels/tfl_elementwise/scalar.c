@@ -39,6 +39,10 @@ KERNEL(tfl_cast_any) {
     const int64_t stop = end * 4096 < p->count ? end * 4096 : p->count;
     (void)scratch;
     for (int64_t i = begin * 4096; i < stop; i++) {
+        if (p->y_size == 8) {
+            ((int64_t *)io[1])[i] = (int64_t)((const int32_t *)io[0])[i] - p->y_zero_point;
+            continue;
+        }
         const uint32_t v = (uint32_t)((const int32_t *)io[0])[i] & (p->y_size == 1 ? 0xFFu : 0xFFFFu);
         store(io[1], i, p->y_size, (int32_t)v - p->y_zero_point);
     }

@@ -76,7 +76,7 @@ class TflRescale(Op, kw_only=True):
 
 
 class TflCast(Op, kw_only=True):
-    """int32 to a narrower type, modulo its width; `offset` is what the file's values have over the graph's."""
+    """int32 to a narrower type, modulo its width, or to int64; `offset` is what the file's values have over the graph's."""
 
     op: ClassVar[str] = "tfl_cast"
     offset: int = 0
@@ -86,7 +86,7 @@ class TflCast(Op, kw_only=True):
 
     def check(self, v: View) -> None:
         v.dtype(v.x(), "int32")
-        v.dtype(v.y(), "int8", "int16")
+        v.dtype(v.y(), "int8", "int16", "int64")
         v.within("offset", self.offset, 0, 128)
 
     def kwargs(self, v: View) -> dict[str, Any]:

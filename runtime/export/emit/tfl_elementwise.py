@@ -73,6 +73,6 @@ def tfl_rescale(s: Source, v: View) -> None:
 @emitter("tfl_cast")
 def tfl_cast(s: Source, v: View) -> None:
     dtype = v.y().dtype
-    s.use("tfl_cast", y=CTYPES[dtype], bits=dtype.replace("int", "uint") + "_t", name=dtype)
+    s.use("tfl_cast", y=CTYPES[dtype], bits="int64_t" if dtype == "int64" else dtype.replace("int", "uint") + "_t", name=dtype)
     x, y = s.ref(v.node.inputs[0]), s.ref(v.node.outputs[0])
     s.call(f"tfl_cast_{dtype}({x}, {y}, {v.x().size}, {v.node.attrs.offset});")  # type: ignore[attr-defined]
