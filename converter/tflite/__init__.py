@@ -10,6 +10,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from ...errors import FormatError, InputError, UnsupportedError
 from ...graph import Graph, Port
 from . import binary, blocks, cut, edge, move, normalize, pool, products, recurrent, resize, unary
@@ -88,7 +90,7 @@ def import_subgraphs(subgraphs: list[Subgraph], numerics: str, name: str) -> Imp
             im.values[i] = im.add(i)
     flip_inputs(im, wide)
     problems = []
-    for op in main.operators:
+    for op in needed(main):
         try:
             run(im, op)
         except Refusal as reason:
@@ -101,6 +103,16 @@ def import_subgraphs(subgraphs: list[Subgraph], numerics: str, name: str) -> Imp
     add_ports(im, dict(wide))
     edge.states(im)
     return im
+
+
+def needed(main: Subgraph) -> list[OperatorInfo]:
+    """The operators that the outputs or a variable depend on; what the others compute nobody sees."""
+    wanted, kept = set(main.outputs), []
+    for op in reversed(main.operators):
+        if wanted & set(op.outputs) or not op.outputs or any(i >= 0 and main.tensors[i].variable for i in op.inputs):
+            wanted |= set(op.inputs)
+            kept.append(op)
+    return kept[::-1]
 
 
 def run(im: Importer, op: OperatorInfo) -> None:
@@ -135,8 +147,6 @@ def flip_inputs(im: Importer, wide: list[tuple[int, str]]) -> None:
 
 def flip(im: Importer, source: str, target: str) -> None:
     """Between uint8 and int8 of the same value minus or plus 128: the top bit of every byte."""
-    import numpy as np
-
     table = (np.arange(256) ^ 128).astype(np.uint8).view(im.graph.of(target).dtype)
     im.emit("lut8", [source, im.constant(f"{target}/table", table)], target)
 
@@ -172,6 +182,9 @@ def add_ports(im: Importer, wide: dict[int, str]) -> None:
             tensor = outside
         if im.info(index).dtype == "int64" and im.graph.of(tensor).dtype == "int32":  # inside of the graph 32 bits hold positions and sizes
             narrow = im.graph.of(tensor)
-            tensor = im.emit("tfl_cast", [tensor], im.plain(f"{narrow.name}/int64", narrow.shape, "int64"))
+            if tensor in im.graph.constants:
+                tensor = im.constant(f"{narrow.name}/int64", im.graph.constants[tensor].astype(np.int64))
+            else:
+                tensor = im.emit("tfl_cast", [tensor], im.plain(f"{narrow.name}/int64", narrow.shape, "int64"))
         shape = im.graph.of(tensor).shape
         im.graph.outputs.append(Port(name=main.tensors[y].name, tensor=tensor, shape=shape, perm=tuple(range(len(shape)))))

@@ -11,26 +11,25 @@ from ...graph import RANGES, State
 from ...kernels.ref_tflite_fixed import scale31
 from .importer import INTERNAL, Importer, Refusal
 from .reader import OperatorInfo
-from .rescale import quantize_multiplier
+from .rescale import quantize_multiplier, round_away
 
 Array = npt.NDArray[Any]
 
 
 def quantize(im: Importer, op: OperatorInfo) -> None:
-    """Of a float input of the model: the input becomes the quantized tensor. Of integers: a rescale (T3)."""
+    """Of a float input of the model: the input becomes the quantized tensor. Of integers: a rescale (T3). Of what DEQUANTIZE made: a table."""
     x, y = op.inputs[0], op.outputs[0]
     if im.info(x).dtype == "float32":
-        if x in im.floats:
+        if x in im.floats and x in im.subgraph.inputs:
             im.same_float(x, y)
+            return
+        if (source := im.floats.get(x)) is not None:
+            requantize(im, op, source, y)
             return
         if not im.known(x):
             raise Refusal("it quantizes a float tensor in the middle of the graph")
-        values = im.value(x).astype(np.float32) / np.float32(im.scale(y))
-        whole = np.trunc(values) + np.where(np.abs(values - np.trunc(values)) >= 0.5, np.sign(values), 0)
         dtype = im.info(y).dtype
-        lo, hi = RANGES[dtype]
-        zero_point = im.zero_point(y) + im.offset(y)
-        im.folded[y] = np.clip(whole.astype(np.int64) + zero_point, lo, hi).astype(dtype)
+        im.folded[y] = np.clip(rounded(im, im.value(x).astype(np.float32), y), *RANGES[dtype]).astype(dtype)
         return
     source, target = im.dtype(x), im.dtype(y)
     if im.scale(y) <= 0:
@@ -45,6 +44,20 @@ def quantize(im: Importer, op: OperatorInfo) -> None:
         return
     zx_file, zy_file = zx + im.offset(x), zy + im.offset(y)
     im.tabulate(x, y, lambda v: scale31(v - zx_file, multiplier, shift) + zy_file, im.output(op, shape=shape))
+
+
+def rounded(im: Importer, values: Array, y: int) -> Array:
+    """Float32 values in steps of tensor `y` of the file, as the reference kernel of QUANTIZE rounds them."""
+    return round_away(values / np.float32(im.scale(y))).astype(np.int64) + im.zero_point(y) + im.offset(y)
+
+
+def requantize(im: Importer, op: OperatorInfo, source: int, y: int) -> None:
+    """QUANTIZE of DEQUANTIZE: a function of single values, whose float32 steps a table holds."""
+    if im.dtype(source) not in ("int8", "int16") or im.scale(y) <= 0:
+        raise Refusal("it quantizes a float tensor in the middle of the graph")
+    scale, zero_point = im.scale(source), im.zero_point(source) + im.offset(source)
+    out = im.output(op, shape=im.shape(source))
+    im.tabulate(source, y, lambda v: rounded(im, (scale * (v - zero_point)).astype(np.float32), y), out)
 
 
 def dequantize(im: Importer, op: OperatorInfo) -> None:

@@ -74,6 +74,11 @@ def float_table(im: Importer, op: OperatorInfo, fn: Callable[[Array], Array], *a
 
 def interpolation_table(fn: Callable[[Array], Array], s_in: Any, zx: int, s_out: Any, zy: int, real: Any = F32) -> Array:
     """(T14): 513 samples over the 16-bit range, each moved by half the error in the middle of its step."""
+    with np.errstate(over="ignore", invalid="ignore"):  # a function that overflows
+        return _interpolation_table(fn, s_in, zx, s_out, zy, real)
+
+
+def _interpolation_table(fn: Callable[[Array], Array], s_in: Any, zx: int, s_out: Any, zy: int, real: Any) -> Array:
     s_in, s_out = real(s_in), real(s_out)
     low, high = s_in * real(-32768 - zx), s_in * real(32767 - zx)
     step = (high - low) / real(512)
@@ -86,7 +91,7 @@ def interpolation_table(fn: Callable[[Array], Array], s_in: Any, zx: int, s_out:
     between = rounded((after * inverse + sample) / real(2))
     bias = rounded((between - rounded(middle * inverse)) / real(2))
     last = rounded(fn(np.array([high], real)) * inverse)
-    samples = np.nan_to_num(np.concatenate([sample - bias, last]), nan=0.0)  # a function that overflows; the kernel's cast makes 0 of it
+    samples = np.nan_to_num(np.concatenate([sample - bias, last]), nan=0.0)  # the kernel's cast makes 0 of it
     return np.clip(samples, -32768, 32767).astype(np.int64)
 
 
