@@ -23,8 +23,8 @@ def quantize(im: Importer, op: OperatorInfo) -> None:
         if x in im.floats and x in im.subgraph.inputs:
             im.same_float(x, y)
             return
-        if (source := im.floats.get(x)) is not None:
-            requantize(im, op, source, y)
+        if (made_of := im.floats.get(x)) is not None:
+            requantize(im, op, made_of, y)
             return
         if not im.known(x):
             raise Refusal("it quantizes a float tensor in the middle of the graph")
