@@ -12,7 +12,7 @@ import onnx
 
 from ..errors import InputError
 from ..graph import Graph
-from . import passes, ranges, zeroshot
+from . import passes, prune, ranges, zeroshot
 from .bn_statistics import Statistics, batchnorm_statistics
 from .calibrate import Progress, observe
 from .calibrators import CALIBRATORS, Several
@@ -28,7 +28,7 @@ from .onnx.read import read
 from .onnx.single import evaluate
 from .passes import steps
 from .quantize import QParam, QWeight
-from .recipe import ACTIVATIONS, Layer, Recipe
+from .recipe import ACTIVATIONS, Layer, Recipe, needs_data
 from .search import fixed_bits, plans, searched
 from .search.trial import best_of
 from .weights import choices, needs_samples, quantize_all
@@ -82,6 +82,8 @@ def convert_onnx(model: str | Path | onnx.ModelProto, data: Any, recipe: Recipe,
     net, replay = prepare(model, data)
     check_supported(net)
     steps.apply(net, recipe.steps)
+    if recipe.prune is not None and recipe.prune.filters and not net.pinned:
+        narrow(model, net, recipe, replay)
     conversion = Conversion(net, recipe)
     names = ranges.observed(net)
     picker = Picker(recipe.samples, unit_of(net)) if wants_samples(net, recipe) else None
@@ -92,6 +94,7 @@ def convert_onnx(model: str | Path | onnx.ModelProto, data: Any, recipe: Recipe,
     conversion.params = ranges.assign(net, conversion.ranges, recipe.symmetric, activation_bits(net, recipe))
     if not net.pinned:  # an already quantized network keeps its integers
         samples = None if picker is None else picker.samples()
+        recipe = conversion.recipe = with_ratios(net, recipe, samples)
         if recipe.budget and samples is not None:
             candidates = search_bits(net, conversion.params, recipe, samples, progress)
             found = best_of(candidates, net, conversion.params, samples, lambda: statistics(model, net), progress)
@@ -100,6 +103,27 @@ def convert_onnx(model: str | Path | onnx.ModelProto, data: Any, recipe: Recipe,
             conversion.weights = quantize_all(net, conversion.params, recipe, samples, lambda: statistics(model, net), progress)
     conversion.lowered = lower(net, conversion.params, conversion.weights)
     return conversion
+
+
+def narrow(model: str | Path | onnx.ModelProto, net: Float, recipe: Recipe, replay: Replay | None) -> None:
+    """Remove filters, as `recipe.prune` says."""
+    assert recipe.prune is not None
+    feeds = None
+    if recipe.prune.method == "apoz" and replay is not None:
+        replay.keep, picker = True, Picker(recipe.samples, unit_of(net))
+        for batch in replay.batches({name: net.shape(name) for name in net.inputs}, 16 if net.free_batch else unit_of(net)):
+            picker.add(batch)
+        feeds = picker.samples()
+    gammas = prune.gammas_of(unfolded(model, net)) if recipe.prune.method == "gamma" else {}
+    prune.remove_filters(net, recipe.prune, gammas, feeds)
+
+
+def with_ratios(net: Float, recipe: Recipe, samples: dict[str, Array] | None) -> Recipe:
+    """The recipe with the share of zeros of each layer written out, where it asks for them by sensitivity."""
+    if recipe.prune is None or recipe.prune.filters or recipe.prune.spread != "sensitivity" or samples is None:
+        return recipe
+    layers = {**recipe.prune.layers, **prune.by_sensitivity(net, recipe.prune, samples)}
+    return msgspec.structs.replace(recipe, prune=msgspec.structs.replace(recipe.prune, spread="uniform", layers=layers))
 
 
 def search_bits(net: Float, params: dict[str, QParam], recipe: Recipe, samples: dict[str, Array], progress: Progress | None) -> list[Recipe]:
@@ -124,7 +148,7 @@ def unfolded(model: str | Path | onnx.ModelProto, net: Float) -> Float:
 
 def wants_samples(net: Float, recipe: Recipe) -> bool:
     """Whether some of the data is needed again after calibration."""
-    return not net.pinned and (bool(recipe.budget) or any(needs_samples(choice) for choice in choices(net, recipe).values()))
+    return not net.pinned and (needs_data(recipe) or any(needs_samples(choice) for choice in choices(net, recipe).values()))
 
 
 def settings_of(net: Float, recipe: Recipe) -> dict[str, Layer]:

@@ -12,8 +12,10 @@ from typing import Any
 import msgspec
 
 from ..errors import RecipeError
+from . import prune as pruning
 from .calibrators import CALIBRATORS
 from .passes.steps import STEPS
+from .prune import Prune
 from .rounding import ROUNDINGS
 from .rounding.scales import SCALES
 
@@ -49,6 +51,7 @@ class Recipe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=Tr
     - `steps`: rewrites of the float network or its weights, in order
     - `keep_int8`: layers (exact, a pattern with * or ?, "first", "last") whose weights stay int8
     - `layers`: patterns to overrides, the last match wins
+    - `prune`: zeros, or fewer filters, in one shot (`prune/settings.py`)
     - `budget` ("bits", "bytes" or "latency_ms") starts a search; `search`: how it measures sensitivity
     """
 
@@ -70,6 +73,7 @@ class Recipe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=Tr
     keep_int8: tuple[str, ...] = ()
     budget: dict[str, float] = {}
     layers: dict[str, Layer] = {}
+    prune: Prune | None = None
     searched_under: dict[str, float] = {}  # the budget of the search that wrote `layers`
 
     def layer(self, name: str, position: int, count: int) -> Layer:
@@ -148,7 +152,8 @@ def needs_data(recipe: Recipe) -> bool:
     """Whether some layer is rounded or corrected by samples, or a search is asked for."""
     roundings = {recipe.rounding, *(layer.rounding for layer in recipe.layers.values())}
     corrections = {recipe.bias_correction, *(layer.bias_correction for layer in recipe.layers.values())}
-    return bool(recipe.budget) or bool(roundings - {None, "nearest"}) or "empirical" in corrections
+    pruned = recipe.prune is not None and (recipe.prune.method in ("second_order", "apoz") or recipe.prune.spread == "sensitivity")
+    return pruned or bool(recipe.budget) or bool(roundings - {None, "nearest"}) or "empirical" in corrections
 
 
 def check(recipe: Recipe) -> Recipe:
@@ -170,10 +175,12 @@ def check(recipe: Recipe) -> Recipe:
     for step in recipe.steps:
         if step not in STEPS:
             raise RecipeError(f"recipe: unknown step {step!r}; there are {', '.join(STEPS) or 'none'}")
+    if recipe.prune is not None:
+        pruning.check(recipe.prune)
     if recipe.search not in SENSITIVITIES:
         raise RecipeError(f"recipe: search = {recipe.search!r}; there are {', '.join(SENSITIVITIES)}")
     if recipe.zero_shot and needs_data(recipe):
-        raise RecipeError('recipe: zero_shot has no samples: use rounding "nearest", bias_correction "none" or "analytic", and no budget')
+        raise RecipeError('recipe: zero_shot has no samples: use rounding "nearest", bias_correction "none" or "analytic", no budget, prune by size')
     if recipe.samples < 1 or any((size or 1) < 1 for size in (recipe.group_size, *(layer.group_size for layer in recipe.layers.values()))):
         raise RecipeError("recipe: samples and group_size must be at least 1")
     if recipe.input_range is not None and not recipe.input_range[0] < recipe.input_range[1]:

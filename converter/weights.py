@@ -10,6 +10,7 @@ from .bn_statistics import Statistics
 from .calibrate import Progress
 from .ir import Array, Float, Node
 from .lockstep import Site, spread, walk
+from .prune import Prune, prune_layer, ratios
 from .quantize import QParam, QWeight, fit_scale, float_weights, layers
 from .recipe import WEIGHTS, Layer, Recipe
 from .rounding import ROUNDINGS
@@ -17,6 +18,7 @@ from .rounding.base import Moments, moments
 from .rounding.bias import analytic, empirical
 from .rounding.scales import SCALES
 
+Cut = tuple[Prune, float]  # how a layer is pruned, and its share of zeros
 GROUP_LIMIT = 127  # an int8 weight holds group multiplier x code
 
 
@@ -67,6 +69,8 @@ def quantize(weight: Array, bias: Array, x: QParam, y: QParam, choice: Layer, gr
     steps = (multipliers * scale[:, None]).reshape(shape)
     rounding = ROUNDINGS["nearest" if found is None else str(choice.rounding)]
     codes = rounding(rows.reshape(shape), steps, bits, found)
+    if found is not None and found.keep is not None:
+        codes = codes * found.keep
     q = (codes.reshape(rows.shape) * multipliers).reshape(weight.shape)
     return QWeight(q.astype(np.int8), scale, bias, bits)
 
@@ -75,10 +79,14 @@ def groups_of(node: Node, weight: Array) -> int:
     return len(weight) if node.op == "Affine" else int(node.attrs.get("group", 1))
 
 
-def with_samples(site: Site, choice: Layer) -> QWeight:
+def with_samples(site: Site, choice: Layer, cut: Cut | None = None) -> QWeight:
     """A layer of which samples of the inputs are at hand."""
-    found = moments(site) if choice.rounding != "nearest" else None
-    result = quantize(site.weight, site.bias, site.x, site.y, choice, groups_of(site.node, site.weight), found)
+    second = cut is not None and cut[0].method == "second_order"
+    found = moments(site) if choice.rounding != "nearest" or second else None
+    weight = site.weight
+    if cut is not None:
+        weight, found = prune_layer(site.node, weight, *cut, found)
+    result = quantize(weight, site.bias, site.x, site.y, choice, groups_of(site.node, site.weight), found)
     if choice.bias_correction == "empirical":
         result = with_bias(result, empirical(site, result.q * spread(result.scale, result.q.ndim)), site.x, site.y)
     return result
@@ -90,10 +98,11 @@ def with_bias(weight: QWeight, bias: Array, x: QParam, y: QParam) -> QWeight:
     return QWeight(weight.q, weight.scale, np.where(fits & np.isfinite(bias), bias, weight.bias), weight.bits)
 
 
-def without_samples(net: Float, node: Node, x: QParam, y: QParam, choice: Layer, statistics: Statistics) -> QWeight:
+def without_samples(net: Float, node: Node, x: QParam, y: QParam, choice: Layer, statistics: Statistics, cut: Cut | None = None) -> QWeight:
     """A layer rounded from its weights alone."""
     weight, bias = float_weights(net, node)
-    result = quantize(weight, bias, x, y, choice, groups_of(node, weight))
+    pruned = weight if cut is None else prune_layer(node, weight, *cut, None)[0]
+    result = quantize(pruned, bias, x, y, choice, groups_of(node, weight))
     known = statistics.get(node.inputs[0])
     if choice.bias_correction == "analytic" and known is not None and weight.ndim > 1:
         rounded = result.q * spread(result.scale, result.q.ndim)
@@ -120,17 +129,21 @@ def quantize_all(
 
     `ends` receives the outputs on the samples, real and quantized; with it the samples are walked whether a method needs them or not.
     """
-    chosen = choices(net, recipe)
+    chosen, cuts = choices(net, recipe), {}
+    if recipe.prune is not None and not recipe.prune.filters:
+        cuts = {name: (recipe.prune, ratio) for name, ratio in ratios(net, recipe.prune).items()}
     known = statistics() if any(c.bias_correction == "analytic" for c in chosen.values()) else {}
-    if samples is None or (ends is None and not any(needs_samples(c) for c in chosen.values())):
+    walked = ends is not None or any(needs_samples(c) for c in chosen.values()) or any(cut[0].method == "second_order" for cut in cuts.values())
+    if samples is None or not walked:
         nodes = layers(net)
-        return {n.name: without_samples(net, n, params[n.inputs[0]], params[n.output], chosen[n.name], known) for n in nodes}
+        return {n.name: without_samples(net, n, params[n.inputs[0]], params[n.output], chosen[n.name], known, cuts.get(n.name)) for n in nodes}
 
     def visit(site: Site) -> QWeight:
         choice = chosen[site.node.name]
-        if needs_samples(choice):
-            return with_samples(site, choice)
-        return without_samples(net, site.node, site.x, site.y, choice, known)
+        cut = cuts.get(site.node.name)
+        if needs_samples(choice) or (cut is not None and cut[0].method == "second_order"):
+            return with_samples(site, choice, cut)
+        return without_samples(net, site.node, site.x, site.y, choice, known, cut)
 
     return walk(net, params, samples, visit, progress, ends)
 

@@ -14,12 +14,17 @@ if TYPE_CHECKING:
 
 Form = tuple[str, Callable[[], None]]  # a name, and what appends the form's steps
 ROUNDS = 5
+PREFER: list[str] = []  # a form whose name contains one of these is taken untimed: for benchmarks and tests
 
 
 def fastest(b: Builder, v: View, forms: list[Form]) -> None:
     """Lower a node in the fastest of its forms, so that skipping work never makes a model slower. `Plan.choices` keeps what was taken and why."""
     if len(forms) == 1:
         forms[0][1]()
+        return
+    preferred = next((lower for name, lower in forms if any(text in name for text in PREFER)), None)
+    if preferred is not None:
+        preferred()
         return
     start, found = len(b.steps), []
     for name, lower in forms:

@@ -25,6 +25,7 @@ class Moments:
     hessian: Array
     cross: Array
     groups: int
+    keep: Array | None = None  # bool[G, O/G, K]: weights that may be other than zero; None: all
 
     def damped(self) -> Array:
         diagonal = np.einsum("gkk->gk", self.hessian)
