@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnxruntime as ort
 import pytest
@@ -13,6 +15,8 @@ from intq.converter.tflite.float import float_to_onnx
 
 pytest.importorskip("ai_edge_litert")
 from ai_edge_litert.interpreter import Interpreter
+from tflite_cases import FAMILIES
+from tflite_cases_more import recurrent
 
 MODELS = ("resnet8_cifar10", "vww_mobilenetv1_025_96", "ad_autoencoder", "kws_dscnn")
 
@@ -44,6 +48,20 @@ def test_float_conversion() -> None:
     test = np.ascontiguousarray(shared.cifar_raw("test")[0][:200].transpose(0, 2, 3, 1))
     labels = shared.cifar_raw("test")[1][:200]
     assert (Session(model, batch=8).run(test).argmax(axis=1) == labels).mean() > 0.7
+
+
+@pytest.mark.parametrize("family", ["binary", "recurrent"])
+def test_against_litert_takes_several_inputs_and_state(family: str, tmp_path: Path) -> None:
+    for seed in range(6):
+        (tmp_path / "m.tflite").write_bytes({**FAMILIES, "recurrent": recurrent}[family](np.random.default_rng(seed))[0])
+        rows = against_litert(tmp_path / "m.tflite")
+        assert rows
+        assert all(row.differ == 0 for row in rows)
+
+
+@pytest.mark.shared
+def test_against_litert_repairs_a_meaningless_field() -> None:
+    assert not any(row.differ for row in against_litert(shared.model("int8_tflite/person_detect.tflite"), count=1))
 
 
 @pytest.mark.shared

@@ -83,13 +83,3 @@ def test_the_file_keeps_the_numerics(numerics: str, tmp_path: Path) -> None:
     session = Session(again)
     for x, y in zip(golden["input"], golden["ref" if numerics == "litert" else "tflm"], strict=True):
         np.testing.assert_array_equal(session.run_quantized(x), y)
-
-
-@pytest.mark.shared
-@pytest.mark.parametrize("backend", ["native", "numba", "reference"])
-@pytest.mark.parametrize("name", ["kws_ref_model_int8", "resnet8_cifar10_int8", "micro_speech_quantized"])
-def test_golden_on_every_backend(name: str, backend: str) -> None:
-    golden = np.load(shared.model(f"int8_tflite/{name}.golden.npz"))
-    session = Session(shared.model(f"int8_tflite/{name}.tflite"), backend=backend)
-    for i in (0, 7, 8, 15):
-        np.testing.assert_array_equal(session.run_quantized(golden["input"][i]), golden["ref"][i])

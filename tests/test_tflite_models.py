@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import shared
+from intq import Session
 from intq.converter.tflite import load_tflite
 from intq.graph import Graph
+from intq.kernels.table import closure, lib
+from intq.model import load
 from intq.walk import walk
 
 MODELS = (
@@ -29,6 +32,19 @@ def test_golden(name: str, numerics: str) -> None:
     for i in picked:
         out = run(graph, golden["input"][i])[graph.outputs[0].tensor]
         np.testing.assert_array_equal(out, golden["ref" if numerics == "litert" else "tflm"][i])
+
+
+@pytest.mark.parametrize("numerics", ["litert", "tflm"])
+@pytest.mark.parametrize("name", MODELS)
+def test_golden_on_every_backend(name: str, numerics: str) -> None:
+    """All golden outputs on the native backend with every instruction set that the machine has, a few on Numba."""
+    model = load(shared.model(f"int8_tflite/{name}.tflite"), numerics=numerics)
+    golden = np.load(shared.model(f"int8_tflite/{name}.golden.npz"))
+    inputs, wanted = golden["input"], golden["ref" if numerics == "litert" else "tflm"]
+    sessions = [(Session(model, backend="native", isa=isa), len(inputs)) for isa in closure()] if lib is not None else []
+    for session, count in [*sessions, (Session(model, backend="numba"), 3)]:
+        for x, y in zip(inputs[:count], wanted[:count], strict=True):
+            np.testing.assert_array_equal(session.run_quantized(x), y)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ...edge import scalar_scale
 from ...errors import InputError, UnsupportedError
+from ...graph import RANGES
 from ...model import Model
 from ...walk import walk
 from . import NUMERICS, import_file, read_bytes
@@ -30,10 +31,10 @@ class Layer(msgspec.Struct):
 
 
 def against_litert(path: str | os.PathLike[str], inputs: list[Array] | None = None, count: int = 4, numerics: str = "litert") -> list[Layer]:
-    """Every tensor that both sides compute, in execution order.
+    """Every tensor that both sides compute, in execution order; state is kept from one input to the next.
 
-    `inputs`: integer arrays of the model's first input; random ones over the whole type where None. Raises InputError for arrays of another
-    shape or type, UnsupportedError without LiteRT.
+    `inputs`: integer arrays of the model's only input; where None, random ones over the whole type for every input. Raises InputError for
+    arrays of another shape or type, UnsupportedError without LiteRT.
     """
     try:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
@@ -46,38 +47,61 @@ def against_litert(path: str | os.PathLike[str], inputs: list[Array] | None = No
     Model(im.graph, numerics=numerics)
     try:
         interpreter = Interpreter(
-            model_content=data, experimental_op_resolver_type=OpResolverType.BUILTIN_REF, experimental_preserve_all_tensors=True
+            model_content=repaired(data), experimental_op_resolver_type=OpResolverType.BUILTIN_REF, experimental_preserve_all_tensors=True
         )
         interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
-        raise UnsupportedError(f"LiteRT refuses this model: {error}") from None
-    if len(im.graph.inputs) != 1 or im.graph.states:
-        raise UnsupportedError("only models of one input and without state are compared layer by layer")
-    port, detail = im.graph.inputs[0], interpreter.get_input_details()[0]
+        raise UnsupportedError(f"LiteRT refuses this model: {str(error)[:300]}") from None
     layers: dict[int, Layer] = {}
-    for x in samples(im, inputs, count):
-        values = walk(im.graph, {port.tensor: x}, "reference")
-        feed = x if detail["dtype"] != np.float32 else dequantized(im, x)
-        interpreter.set_tensor(detail["index"], feed.astype(detail["dtype"]))
+    kept = {s.read: np.full(t.shape, t.zero_point, t.dtype) for s in im.graph.states for t in [im.graph.of(s.read)]}
+    for sample in samples(im, inputs, count):
+        values = walk(im.graph, {**dict(zip((p.tensor for p in im.graph.inputs), sample, strict=True)), **kept}, "reference")
+        arrays = iter(sample)
+        for detail in interpreter.get_input_details():
+            read = detail["dtype"] != np.float32 or im.floats.get(detail["index"]) is not None
+            feed = next(arrays) if read else np.zeros(detail["shape"])
+            quantized = im.floats.get(detail["index"])
+            interpreter.set_tensor(detail["index"], (feed if quantized is None else dequantized(im, quantized, feed)).astype(detail["dtype"]))
         interpreter.invoke()
         collect(im, values, interpreter, layers)
+        kept = {s.read: values[s.write] for s in im.graph.states}
     return list(layers.values())
 
 
-def samples(im: Importer, inputs: list[Array] | None, count: int) -> list[Array]:
-    t = im.graph.of(im.graph.inputs[0].tensor)
-    info = np.iinfo(t.dtype)
+def repaired(data: bytes) -> bytes:
+    """The file with a quantized dimension of 0 where it names none of the tensor's: LiteRT refuses that meaningless field, others ignore it."""
+    import tflite
+
+    found = bytearray(data)
+    model = tflite.Model.GetRootAs(found, 0)
+    for g in range(model.SubgraphsLength()):
+        for i in range(model.Subgraphs(g).TensorsLength()):
+            tensor = model.Subgraphs(g).Tensors(i)
+            quantization = tensor.Quantization()
+            if quantization is not None and quantization.QuantizedDimension() >= max(tensor.ShapeLength(), 1):
+                table = quantization._tab
+                at = table.Pos + table.Offset(16)  # the field's place in the table, by the schema
+                found[at : at + 4] = bytes(4)
+    return bytes(found)
+
+
+def samples(im: Importer, inputs: list[Array] | None, count: int) -> list[list[Array]]:
+    """An array for every input of the graph, `count` times."""
+    tensors = [im.graph.of(p.tensor) for p in im.graph.inputs]
     if inputs is None:
         rng = np.random.default_rng(0)
-        return [rng.integers(info.min, info.max, t.shape, dtype=t.dtype, endpoint=True) for _ in range(count)]
+        return [[rng.integers(*RANGES[t.dtype], t.shape, dtype=t.dtype, endpoint=True) for t in tensors] for _ in range(count)]
+    if len(tensors) != 1:
+        raise InputError(f"the model has {len(tensors)} inputs; arrays are taken for models of one")
     for x in inputs:
-        if x.shape != t.shape or str(x.dtype) != t.dtype:
-            raise InputError(f"an input is {x.dtype}{list(x.shape)}, the model takes {t.dtype}{list(t.shape)}")
-    return inputs
+        if x.shape != tensors[0].shape or str(x.dtype) != tensors[0].dtype:
+            raise InputError(f"an input is {x.dtype}{list(x.shape)}, the model takes {tensors[0].dtype}{list(tensors[0].shape)}")
+    return [[x] for x in inputs]
 
 
-def dequantized(im: Importer, x: Array) -> Array:
-    t = im.graph.of(im.graph.inputs[0].tensor)
+def dequantized(im: Importer, index: int, x: Array) -> Array:
+    """Float values of tensor `index` of the file."""
+    t = im.graph.of(im.values[index])
     return np.asarray(np.float32(scalar_scale(t)) * (x.astype(np.int64) - t.zero_point).astype(np.float32))
 
 

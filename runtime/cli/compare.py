@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 def add_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("source", help="the float .onnx file; with --against, the quantized .tflite file")
     p.add_argument("model", nargs="?", help="the .intq file made from it")
-    p.add_argument("--inputs", metavar="FILE", help=".npy, .npz or a folder: inputs as the float model takes them")
-    p.add_argument("--against", choices=("litert",), help="compare a quantized .tflite with another engine's reference kernels, on random inputs")
+    what = ".npy, .npz or a folder: inputs as the float model takes them; with --against, .npy of the model's integers"
+    p.add_argument("--inputs", metavar="FILE", help=what)
+    p.add_argument("--against", choices=("litert",), help="a quantized .tflite beside an engine's reference kernels, on --inputs or random ones")
     p.add_argument("--numerics", choices=("litert", "tflm"), default="litert", help="the rounding that --against imports with (default: litert)")
     p.add_argument("--labels", metavar="FILE", help=".npy, or .npz with an array `labels`: class indices")
     p.add_argument("--layers", type=int, default=64, help="samples used for the SQNR of layers; 0 leaves it out (default: 64)")
@@ -52,22 +53,30 @@ def main(args: argparse.Namespace) -> int:
     return 0 if args.loss is None or result.accuracy.within(args.loss) else 1
 
 
+def read_integers(path: str) -> list[Any]:
+    """The samples of a .npy file, each with an axis 0 of one."""
+    try:
+        return [x[None] for x in np.load(path)]
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: {error}") from None
+
+
 def against(args: argparse.Namespace) -> int:
     """Exit code 1 where a layer differs."""
     from ..converter.tflite.against import against_litert
 
-    layers = against_litert(args.source, numerics=args.numerics)
+    layers = against_litert(args.source, read_integers(args.inputs) if args.inputs else None, numerics=args.numerics)
     first = next((row for row in layers if row.differ), None)
     if args.json:
         rows = [{"tensor": r.tensor, "operator": r.operator, "differ": r.differ, "largest": r.largest, "elements": r.elements} for r in layers]
         print(json.dumps({"layers": rows, "first": first.tensor if first else None}))
     elif first is None:
-        print(f"{len(layers)} layers, {sum(r.elements for r in layers)} values: all equal to LiteRT's reference kernels")
+        print(f"{len(layers)} layers, {sum(r.elements for r in layers):,} values: all equal to LiteRT's reference kernels")
     else:
-        print(f"first difference: {first.tensor} ({first.operator}), {first.differ} of {first.elements} values, by at most {first.largest}")
+        print(f"first difference: {first.tensor} ({first.operator}), {first.differ:,} of {first.elements:,} values, by at most {first.largest}")
         for row in layers:
             if row.differ:
-                print(f"  {row.tensor} ({row.operator}): {row.differ} of {row.elements}, at most {row.largest}")
+                print(f"  {row.tensor} ({row.operator}): {row.differ:,} of {row.elements:,}, at most {row.largest}")
     return 0 if first is None else 1
 
 
