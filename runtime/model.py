@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from . import format
 from .checks import MAX_ARENA, MAX_MACS, check_graph, graph_bounds
+from .compress import compress, decompress
 from .errors import FormatError, InputError, UnsupportedError
 from .graph import Graph, Port
 from .ops import Bound, Op, View
@@ -48,21 +50,30 @@ class Model:
     def weight_bytes(self) -> int:
         return sum(a.nbytes for a in self.graph.constants.values())
 
+    def sizes(self) -> dict[str, int]:
+        """Bytes of the network: weights as float32, as int8, the file as it is, and the file compressed where the library is there."""
+        count = sum(n.attrs.parameters(View(self.graph, n)) for n in self.graph.nodes if isinstance(n.attrs, Op))
+        data = self.to_bytes()
+        found = {"float": 4 * count, "int8": count, "packed": len(data)}
+        with contextlib.suppress(UnsupportedError, InputError):
+            found["compressed"] = len(compress(data, "zstd"))
+        return found
+
     @property
     def macs(self) -> int:
         """Multiply-accumulates of one sample."""
         return sum(n.attrs.macs(View(self.graph, n)) for n in self.graph.nodes if isinstance(n.attrs, Op))
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write an .intq file, atomically."""
-        format.write_atomically(path, format.to_bytes(self.graph, self.numerics, self.recipe))
+    def save(self, path: str | os.PathLike[str], compression: str | None = None) -> None:
+        """Write an .intq file, atomically; with compression="zstd" entropy-coded, which `load` sees by itself."""
+        format.write_atomically(path, compress(self.to_bytes(), compression))
 
     def to_bytes(self) -> bytes:
         return format.to_bytes(self.graph, self.numerics, self.recipe)
 
     @classmethod
     def from_bytes(cls, data: bytes, *, max_arena: int = MAX_ARENA, max_macs: int = MAX_MACS) -> Model:
-        graph, numerics, recipe = format.from_bytes(data)
+        graph, numerics, recipe = format.from_bytes(decompress(data))
         return cls(graph, numerics=numerics, recipe=recipe, max_arena=max_arena, max_macs=max_macs)
 
     def describe(self) -> str:

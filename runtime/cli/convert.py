@@ -16,6 +16,7 @@ def add_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--calibration", metavar="FILE", help=".npz, .npy or a folder of them: inputs as the float model takes them")
     p.add_argument("--recipe", default="balanced", help="fast, balanced, best, or a .toml or .json file (default: balanced)")
     p.add_argument("--numerics", choices=("litert", "tflm"), default="litert", help="whose rounding a quantized .tflite keeps (default: litert)")
+    p.add_argument("--compression", choices=("zstd",), help="entropy-code the file (needs intq[zstd])")
     p.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
@@ -29,7 +30,7 @@ def main(args: argparse.Namespace) -> int:
 
         with progress_bar(args.quiet) as progress:
             model = convert(args.model, calibration=args.calibration, recipe=args.recipe, numerics=args.numerics, progress=progress)
-    model.save(args.output)
+    model.save(args.output, compression=args.compression)
     size = Path(args.output).stat().st_size
     print(f"{args.output}: {size:,} bytes ({size / Path(args.model).stat().st_size:.0%} of {args.model}), {time.perf_counter() - start:.1f} s")
     print(session_summary(model))

@@ -28,6 +28,7 @@ def main(args: argparse.Namespace) -> int:
         return 0
     print(model.describe())
     session = Session(model)
+    print("weights " + ", ".join(f"{form} {size:,} bytes" for form, size in model.sizes().items()))
     print(f"arena {session.arena_bytes:,} bytes; {session_summary(model)}")
     for name, why in session.choices.items():
         print(f"  {name} runs {why}")
@@ -56,6 +57,7 @@ def facts(model: Model, bounds: bool) -> dict[str, Any]:
         "arena_bytes": Session(model).arena_bytes, "nodes": nodes,
         "inputs": msgspec.to_builtins(model.inputs), "outputs": msgspec.to_builtins(model.outputs),
     }  # fmt: skip
+    found["sizes"] = model.sizes()
     found["choices"] = Session(model).choices
     if bounds:
         found["bounds"] = msgspec.to_builtins(model.bounds)

@@ -122,6 +122,10 @@ class Op(Attrs, kw_only=True):
         """Proven accumulator ranges, one per channel; None where nothing accumulates."""
         return None
 
+    def parameters(self, v: View) -> int:
+        """Weights that it holds, whatever their bits."""
+        return 0
+
     def macs(self, v: View) -> int:
         """Multiply-accumulates of one sample."""
         return 0

@@ -66,6 +66,10 @@ class Binary(Op, kw_only=True):
         taps = w.shape[1] * w.shape[2]
         return taps * (self.channels - 16 * w.shape[3]), taps * self.channels
 
+    def parameters(self, v: View) -> int:
+        w = v.x(1).shape
+        return w[0] * w[1] * w[2] * self.channels
+
     def macs(self, v: View) -> int:
         w = v.array(1)
         return int(np.prod(v.y().shape[:3], dtype=object)) * w.shape[0] * w.shape[1] * w.shape[2] * self.channels

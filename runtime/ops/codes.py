@@ -58,6 +58,9 @@ class DenseCodes(Op, kw_only=True):
         lo, hi = positive * (least - zp) + negative * (most - zp) + bias, positive * (most - zp) + negative * (least - zp) + bias
         return requantize_bounds(v.node.name, self.rounding, lo, hi, v.array(6))
 
+    def parameters(self, v: View) -> int:
+        return v.y().shape[-1] * v.x().shape[-1]
+
     def macs(self, v: View) -> int:
         return v.y().size * v.x().shape[-1]
 

@@ -64,6 +64,9 @@ class Product(Op, kw_only=True):
         lo = positive * (least - zp) + negative * (most - zp) + bias
         return requantize_bounds(v.node.name, self.rounding, lo, hi, v.array(4))
 
+    def parameters(self, v: View) -> int:
+        return v.x(1).size
+
     def macs(self, v: View) -> int:
         return v.y().size * int(np.prod(v.x(1).shape, dtype=object)) // max(v.y().shape[-1], 1)
 

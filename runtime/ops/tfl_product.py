@@ -71,6 +71,9 @@ class TflConv2d(Op, kw_only=True):
         lo, hi = positive * (least - zp) + negative * (most - zp) + bias, positive * (most - zp) + negative * (least - zp) + bias
         return Bounds(v.node.name, lo, hi, np.int64(ROUNDINGS[self.rounding][1]) >> left)
 
+    def parameters(self, v: View) -> int:
+        return v.x(1).size
+
     def macs(self, v: View) -> int:
         return v.y().size * int(np.prod(v.x(1).shape[1:], dtype=object))
 
