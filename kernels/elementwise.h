@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "decl.h"
+#include "kernels.h"
 
 /* Where a walk over the runs stands: the index of every outer dimension, and the offsets of both operands. The output is dense, so its
  * offset is unit * dims[5]. */

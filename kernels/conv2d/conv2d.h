@@ -28,9 +28,13 @@ static inline int64_t conv_acc_bytes(const intq_conv2d *p) {
     return conv_round_up(chunk > tiles ? chunk : tiles, 64);
 }
 
-/* CONV_IM2COL: bytes of the copied operands of a block, and columns of an input row with its borders. */
+/* CONV_IM2COL: bytes of the copied operands of a block; columns of an input row with its borders, and bytes of all rows of a block. */
 static inline int64_t conv_columns_bytes(const intq_conv2d *p) { return conv_round_up(p->band * p->lda + INTQ_SLACK, 64); }
 static inline int64_t conv_padded_width(const intq_conv2d *p) { return (int64_t)(p->ow - 1) * p->stride_w + p->kw; }
+static inline int64_t conv_rows_bytes(const intq_conv2d *p) {
+    const int64_t lines = (p->band + p->ow - 2) / p->ow + 1, most = conv_min(lines, p->oh);
+    return ((most - 1) * p->stride_h + (p->kh - 1) * p->dilation_h + 1) * conv_padded_width(p) * p->c;
+}
 
 /* The prepare function of every conv2d row: chooses, packs, folds. */
 int64_t intq_conv2d_prepare(intq_conv2d *p, uint8_t *packed);

@@ -1,7 +1,18 @@
 /* conv2d: the driver without vector flags, and what every driver shares: the choice of the loop structure and the packing of weights. */
 #include "conv2d/conv2d.inc"
 
-enum { A_BYTES = 192 << 10, ACC_BYTES = 16 << 10, BIG_WEIGHTS = 1 << 20, DEEP = 512, MANY_ROWS = 1024, MAX_ROWS = 480, MIN_BLOCKS = 8, COPY_BYTES_PER_CYCLE = 8, PIECE_CYCLES = 1 };
+enum {
+    A_BYTES = 192 << 10,
+    ACC_BYTES = 16 << 10,
+    COLUMNS_BYTES = 12 << 10,
+    BIG_WEIGHTS = 1 << 20,
+    DEEP = 512,
+    MANY_ROWS = 1024,
+    MAX_ROWS = 480,
+    MIN_BLOCKS = 8,
+    COPY_BYTES_PER_CYCLE = 8,
+    PIECE_CYCLES = 1,
+};
 
 static int64_t pixels_of(const intq_conv2d *p) { return (int64_t)p->n * p->oh * p->ow; }
 static int64_t panels_of(const intq_conv2d *p) { return (p->oc / p->groups + p->nr - 1) / p->nr; }
@@ -19,17 +30,18 @@ static void set_band_geometry(intq_conv2d *p) {
     p->row_pixels = (int32_t)((needed + p->stride_w - 1) / p->stride_w);
 }
 
-/* Rough cycles of the whole layer: products, then copies of the left operand. */
+/* Rough cycles of the whole layer: products, then copies of the left operand. Tiles take whole 32 rows. */
 static int64_t product_cycles(const intq_conv2d *p, int64_t rows, int64_t segs, int64_t seg_k) {
-    const int64_t macs_per_cycle = p->ku >= 64 ? 640 : p->kr * p->nr;
-    return rows * segs * conv_round_up(seg_k, p->ku) * panels_of(p) * p->groups * p->nr / macs_per_cycle;
+    const int64_t tiles = p->ku >= 64, macs_per_cycle = tiles ? 640 : p->kr * p->nr;
+    return conv_round_up(rows, tiles ? 32 : 1) * segs * conv_round_up(seg_k, p->ku) * panels_of(p) * p->groups * p->nr / macs_per_cycle;
 }
 static int64_t copy_cycles(int64_t bytes, int64_t pieces) { return bytes / COPY_BYTES_PER_CYCLE + pieces * PIECE_CYCLES; }
 
 static int64_t band_cycles(intq_conv2d *p) {
     set_band_geometry(p);
     const int64_t rows = (int64_t)p->n * p->oh, width = (int64_t)p->row_pixels * p->stride_w;
-    return product_cycles(p, rows * p->row_pixels, p->segs, p->seg_k) + copy_cycles(rows * p->stride_h * width * p->c, rows * p->stride_h);
+    const int64_t products = rows * p->row_pixels - p->n * (p->row_pixels - p->ow);
+    return product_cycles(p, products, p->segs, p->seg_k) + copy_cycles(rows * p->stride_h * width * p->c, rows * p->stride_h);
 }
 static int64_t im2col_cycles(const intq_conv2d *p) {
     const int64_t cg = p->c / p->groups, taps = p->groups > 1 || p->dilation_w > 1;
@@ -38,13 +50,14 @@ static int64_t im2col_cycles(const intq_conv2d *p) {
 }
 
 /* Rows in one block: as many as stay with their outputs in a part of the L2 cache; more where all blocks read weights
- * from farther. With deep sums and many rows, the rows stay in the L1 cache instead. */
+ * from farther. With deep sums and many rows, the rows stay in the L1 cache instead, as do short operands that were just copied. */
 static int64_t rows_per_block(const intq_conv2d *p) {
     const int64_t tile = p->ku >= 64 ? 32 : 48; /* whole tiles of every row: 32, 12, 6 */
     const int64_t weights = p->segs * p->seg_k * p->oc / p->groups, many = pixels_of(p) >= MANY_ROWS;
     const int64_t budget = many && p->segs * p->seg_k >= DEEP ? A_BYTES / 8 : weights > BIG_WEIGHTS ? 4 * A_BYTES : A_BYTES;
-    const int64_t fit = budget / (p->segs * p->seg_k + p->oc) / tile * tile;
-    return fit < tile ? tile : fit > MAX_ROWS ? MAX_ROWS : fit;
+    const int64_t most = p->mode == CONV_IM2COL && p->lda < DEEP ? COLUMNS_BYTES / p->lda : MAX_ROWS;
+    const int64_t fit = conv_min(budget / (p->segs * p->seg_k + p->oc), most) / tile * tile;
+    return fit < tile ? tile : fit;
 }
 
 /* `total` rows in blocks of about as many as fit, even ones. */
@@ -73,7 +86,7 @@ static void choose(intq_conv2d *p) {
         p->band = (int32_t)even_blocks(pixels_of(p), rows_per_block(p), p->ku >= 64 ? 32 : 48);
         p->m_blocks = (pixels_of(p) + p->band - 1) / p->band;
         p->a_bytes = p->mode == CONV_DIRECT && !(p->flags & INTQ_UNSIGNED_A) ? 0 : p->band * p->lda;
-        if (p->mode == CONV_IM2COL) p->a_bytes = conv_columns_bytes(p) + p->kh * conv_padded_width(p) * p->c;
+        if (p->mode == CONV_IM2COL) p->a_bytes = conv_columns_bytes(p) + conv_rows_bytes(p);
     }
     const int64_t panels = panels_of(p), blocks = p->m_blocks * p->groups;
     const int64_t parts = blocks >= MIN_BLOCKS ? 1 : (MIN_BLOCKS + blocks - 1) / blocks;
@@ -84,12 +97,16 @@ static void choose(intq_conv2d *p) {
     p->scratch_bytes = conv_acc_bytes(p) + p->a_bytes + INTQ_SLACK;
 }
 
+/* Tiles take 64 of a segment's bytes at a time: every such piece becomes a segment of its own, for one loop where there were two. */
+static int64_t pieces_of(const intq_conv2d *p) { return p->ku >= 64 && !p->w_zero_point ? (p->seg_k + p->ku - 1) / p->ku : 1; }
+
 static void set_offsets(const intq_conv2d *p, int64_t *offset) {
     const int taps = p->mode == CONV_BAND && p->segs != p->kh;
     for (int64_t s = 0; s < p->segs; s++) {
         const int64_t y = (taps ? s / p->kw : s) * p->dilation_h, x = taps ? s % p->kw * p->dilation_w : 0;
-        const int64_t row = y % p->stride_h * p->plane_rows + y / p->stride_h;
-        offset[s] = p->mode == CONV_BAND ? (row * p->row_pixels * p->stride_w + x) * p->c : 0;
+        const int64_t row = y % p->stride_h * p->plane_rows + y / p->stride_h, pieces = pieces_of(p);
+        for (int64_t i = 0; i < pieces; i++)
+            offset[s * pieces + i] = (p->mode == CONV_BAND ? (row * p->row_pixels * p->stride_w + x) * p->c : 0) + i * p->ku;
     }
 }
 
@@ -104,7 +121,7 @@ static void pack_channel(const intq_conv2d *p, const int8_t *w, uint8_t *panel, 
 int64_t intq_conv2d_prepare(intq_conv2d *p, uint8_t *packed) {
     choose(p);
     const int64_t panels = panels_of(p), panel_bytes = conv_panel_bytes(p), weights = conv_round_up(panels * p->groups * panel_bytes, 64);
-    const int64_t total = weights + p->segs * (int64_t)sizeof(int64_t) + INTQ_SLACK;
+    const int64_t pieces = pieces_of(p), total = weights + p->segs * pieces * (int64_t)sizeof(int64_t) + INTQ_SLACK;
     if (!packed) return total;
     memset(packed, 0, (size_t)total);
     const int64_t ocg = p->oc / p->groups, k = (int64_t)p->kh * p->kw * (p->c / p->groups);
@@ -118,6 +135,10 @@ int64_t intq_conv2d_prepare(intq_conv2d *p, uint8_t *packed) {
         p->bias[o] -= (int32_t)((uint32_t)shift * (uint32_t)sum - (uint32_t)((int64_t)p->x_zero_point * p->w_zero_point * k));
     }
     set_offsets(p, (int64_t *)(packed + weights));
+    if (pieces > 1) {
+        p->segs *= pieces;
+        p->seg_k = p->ku;
+    }
     p->packed = (const int8_t *)packed;
     p->seg_offset = (const int64_t *)(packed + weights);
     return total;

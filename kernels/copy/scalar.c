@@ -2,7 +2,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "decl.h"
+#include "kernels.h"
 
 static inline void run(const uint8_t *x, int64_t sx, uint8_t *y, int64_t sy, int64_t n, int32_t size) {
     if (sx == 1 && sy == 1) {

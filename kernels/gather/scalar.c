@@ -2,7 +2,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "decl.h"
+#include "kernels.h"
 
 void intq_gather_any_scalar(const void *params, void *const *io, int64_t begin, int64_t end, uint8_t *scratch) {
     const intq_gather *p = params;

@@ -2,7 +2,7 @@
 #include <immintrin.h>
 #include <stdint.h>
 
-#include "decl.h"
+#include "kernels.h"
 
 static inline __m512i lookup(__m512i x, const __m512i *t) {
     const __m512i low = _mm512_permutex2var_epi8(t[0], x, t[1]), high = _mm512_permutex2var_epi8(t[2], x, t[3]);

@@ -2,7 +2,7 @@
 #include <arm_neon.h>
 #include <stdint.h>
 
-#include "decl.h"
+#include "kernels.h"
 
 void intq_lut8_any_neon(const void *params, void *const *io, int64_t begin, int64_t end, uint8_t *scratch) {
     const intq_lut8 *p = params;

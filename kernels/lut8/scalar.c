@@ -1,7 +1,7 @@
 /* lut8: any function of one 8-bit input, as its table (SPEC 7). */
 #include <stdint.h>
 
-#include "decl.h"
+#include "kernels.h"
 
 void intq_lut8_any_scalar(const void *params, void *const *io, int64_t begin, int64_t end, uint8_t *scratch) {
     const intq_lut8 *p = params;
