@@ -25,16 +25,21 @@ static void mixed_panels(const intq_conv2d *p, const conv_block *b, int64_t grou
     int8_t *const *rows = p->mode == CONV_BAND ? row_pointers(p, b, acc, y) : NULL;
     const int64_t deep = p->segs * p->seg_k;
     const int stream = b->rows * deep > LEFT && deep >= 512 && conv_panel_bytes(p) <= PANEL;
-    if (p->mode == CONV_BAND) {
+    if (p->mode == CONV_BAND && p->segs == 3) {
+        if (tall)
+            MIXED(.tall = 1, .segs = 3)
+        else
+            MIXED(.segs = 3)
+    } else if (p->mode == CONV_BAND) {
         if (tall)
             MIXED(.tall = 1)
         else
             MIXED(.tall = 0)
     } else if (p->segs == 1) {
         if (tall)
-            MIXED(.tall = 1, .single = 1, .contiguous = 1)
+            MIXED(.tall = 1, .segs = 1, .contiguous = 1)
         else
-            MIXED(.single = 1, .contiguous = 1)
+            MIXED(.segs = 1, .contiguous = 1)
     } else if (tall)
         MIXED(.tall = 1, .contiguous = 1)
     else if (stream)

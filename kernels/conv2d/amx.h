@@ -17,7 +17,7 @@ enum { OUTPUTS = 32 * 32, STEPS = 16 };
 /* What a function is compiled for; constants at every call. */
 typedef struct {
     int tall;       /* 64 rows by 16 columns */
-    int single;     /* one product of 64 deep */
+    int segs;       /* products of 64 deep; 0: any number */
     int contiguous; /* output rows lie `stride` bytes apart; otherwise `rows` points to them */
     int stream;     /* the left operand comes from the second-level cache, and shall not drive the panel out of the first */
 } shape;
@@ -76,7 +76,7 @@ INLINE void finish_step(const job *j, const rq512 *params, int i, shape s) {
     }
 }
 INLINE void finish_until(const job *j, const rq512 *params, int *i, int end, shape s) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (; *i < end; ++*i) finish_step(j, params, *i, s);
 }
 
@@ -129,9 +129,13 @@ INLINE void product(const intq_conv2d *p, const int8_t *a, const int8_t *b, int3
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
-    if (s.single) {
-        const int8_t *from = a;
-        TILES(if (busy) finish_until(j, &params, &done, done + 4, s))
+    if (s.segs) {
+        const int each = s.segs == 1 ? 4 : 2;
+#pragma GCC unroll 3
+        for (int segment = 0; segment < s.segs; segment++, b += 2048) {
+            const int8_t *from = a + (s.segs == 1 ? 0 : p->seg_offset[segment]);
+            TILES(if (busy) finish_until(j, &params, &done, done + each, s))
+        }
     } else {
         const int64_t segs = p->segs; /* of 64 each: prepare cut them */
         const int early = busy && segs <= 4 ? 8 : 0;
