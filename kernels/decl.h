@@ -89,6 +89,7 @@ typedef struct {
     int32_t row_pixels;        /* band mode: pixels from one output row to the next in the padded band */
     int64_t plane_rows;        /* band mode: rows of one vertical phase of the band */
     int64_t a_bytes;           /* scratch for the left operand */
+    int64_t group_channels, panels, panel_bytes; /* of one group: output channels, panels of nr of them, bytes of one packed */
     int64_t m_blocks, n_blocks, panels_per_block;
     int64_t units, scratch_bytes; /* units = m_blocks * groups * n_blocks, n fastest */
     /* a residual added to the finished block while it is in cache: intq_add of (this output, residual), or NULL. io then is x, residual, y */

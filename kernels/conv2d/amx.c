@@ -24,7 +24,7 @@ static void mixed_panels(const intq_conv2d *p, const conv_block *b, int64_t grou
                          const int8_t *residual, int8_t *y, int tall) {
     int8_t *const *rows = p->mode == CONV_BAND ? row_pointers(p, b, acc, y) : NULL;
     const int64_t deep = p->segs * p->seg_k;
-    const int stream = b->rows * deep > LEFT && deep >= 512 && conv_panel_bytes(p) <= PANEL;
+    const int stream = b->rows * deep > LEFT && deep >= 512 && p->panel_bytes <= PANEL;
     if (p->mode == CONV_BAND && p->segs == 3) {
         if (tall)
             MIXED(.tall = 1, .segs = 3)
@@ -55,9 +55,8 @@ static void gemm(int64_t m, int64_t n, int64_t segs, int64_t k, const int8_t *a,
 
 static void tile_panels(const intq_conv2d *p, const conv_block *b, int64_t group, int64_t first, int64_t last, int32_t *acc,
                         const int8_t *residual, int8_t *y) {
-    const int64_t panels = (p->oc / p->groups + p->nr - 1) / p->nr;
     const int mixes = p->finish == intq_finish_q15_avx512vnni && !p->w_zero_point && b->rows >= 32;
-    const int64_t narrow = last == panels && (p->oc / p->groups - 1) % p->nr < 16 && b->rows >= 64; /* half a panel */
+    const int64_t narrow = last == p->panels && (p->group_channels - 1) % p->nr < 16 && b->rows >= 64; /* half a panel */
     if (mixes && (!residual || p->residual_add == intq_add_any_avx512vnni)) {
         if (first < last - narrow) mixed_panels(p, b, group, first, last - narrow, acc, residual, y, 0);
         if (narrow) mixed_panels(p, b, group, last - 1, last, acc, residual, y, 1);

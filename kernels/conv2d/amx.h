@@ -165,7 +165,7 @@ INLINE void mixed(const intq_conv2d *p, const conv_block *b, int64_t group, int6
         const conv_panel c = conv_panel_of(p, group, panel);
         rq512 *now = q + (panel & 1);
         rq512_load_q15(now, &p->rq, c.channel, c.n, s.tall ? RQ_QUAD : RQ_PAIR);
-        ahead w = {c.weights + conv_panel_bytes(p), fetch ? (32 + tiles - 1) / tiles : 0};
+        ahead w = {c.weights + p->panel_bytes, fetch ? (32 + tiles - 1) / tiles : 0};
         for (int64_t i = 0; i < b->rows; i += height, turn ^= 1) {
             const int64_t row = conv_min(i, b->rows - height); /* the last tile overlaps the one before */
             int32_t *tile = acc + turn * OUTPUTS;

@@ -19,8 +19,6 @@ typedef enum { CONV_DIRECT, CONV_BAND, CONV_IM2COL } intq_conv_mode;
 static inline int64_t conv_min(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t conv_round_up(int64_t a, int64_t b) { return (a + b - 1) / b * b; }
 
-/* Bytes of one packed panel of nr columns. */
-static inline int64_t conv_panel_bytes(const intq_conv2d *p) { return p->segs * conv_round_up(p->seg_k, p->ku) * p->nr; }
 /* Scratch: the accumulators of one chunk (or of two tiles, and a pointer for each row of a block: amx.c), then the left operand. */
 static inline int64_t conv_acc_bytes(const intq_conv2d *p) {
     const int64_t rows = p->row_pixels ? (int64_t)p->band * p->row_pixels : p->band;

@@ -15,7 +15,6 @@ enum {
 };
 
 static int64_t pixels_of(const intq_conv2d *p) { return (int64_t)p->n * p->oh * p->ow; }
-static int64_t panels_of(const intq_conv2d *p) { return (p->oc / p->groups + p->nr - 1) / p->nr; }
 static int is_direct(const intq_conv2d *p) {
     return p->kh == 1 && p->kw == 1 && p->stride_h == 1 && p->stride_w == 1 && p->pad_top == 0 && p->pad_left == 0 && p->oh == p->h &&
            p->ow == p->w;
@@ -33,7 +32,7 @@ static void set_band_geometry(intq_conv2d *p) {
 /* Rough cycles of the whole layer: products, then copies of the left operand. Tiles take whole 32 rows. */
 static int64_t product_cycles(const intq_conv2d *p, int64_t rows, int64_t segs, int64_t seg_k) {
     const int64_t tiles = p->ku >= 64, macs_per_cycle = tiles ? 640 : p->kr * p->nr;
-    return conv_round_up(rows, tiles ? 32 : 1) * segs * conv_round_up(seg_k, p->ku) * panels_of(p) * p->groups * p->nr / macs_per_cycle;
+    return conv_round_up(rows, tiles ? 32 : 1) * segs * conv_round_up(seg_k, p->ku) * p->panels * p->groups * p->nr / macs_per_cycle;
 }
 static int64_t copy_cycles(int64_t bytes, int64_t pieces) { return bytes / COPY_BYTES_PER_CYCLE + pieces * PIECE_CYCLES; }
 
@@ -67,6 +66,8 @@ static int64_t even_blocks(int64_t total, int64_t fit, int64_t tile) {
 }
 
 static void choose(intq_conv2d *p) {
+    p->group_channels = p->oc / p->groups;
+    p->panels = (p->group_channels + p->nr - 1) / p->nr;
     p->row_pixels = 0;
     p->plane_rows = 0;
     p->mode = is_direct(p) ? CONV_DIRECT : band_cycles(p) < im2col_cycles(p) ? CONV_BAND : CONV_IM2COL;
@@ -88,10 +89,11 @@ static void choose(intq_conv2d *p) {
         p->a_bytes = p->mode == CONV_DIRECT && !(p->flags & INTQ_UNSIGNED_A) ? 0 : p->band * p->lda;
         if (p->mode == CONV_IM2COL) p->a_bytes = conv_columns_bytes(p) + conv_rows_bytes(p);
     }
-    const int64_t panels = panels_of(p), blocks = p->m_blocks * p->groups;
+    const int64_t blocks = p->m_blocks * p->groups;
     const int64_t parts = blocks >= MIN_BLOCKS ? 1 : (MIN_BLOCKS + blocks - 1) / blocks;
-    p->panels_per_block = (panels + parts - 1) / parts;
-    p->n_blocks = (panels + p->panels_per_block - 1) / p->panels_per_block;
+    p->panels_per_block = (p->panels + parts - 1) / parts;
+    p->n_blocks = (p->panels + p->panels_per_block - 1) / p->panels_per_block;
+    p->panel_bytes = p->segs * conv_round_up(p->seg_k, p->ku) * p->nr;
     p->chunk = (int32_t)(ACC_BYTES / (4 * p->nr));
     p->units = blocks * p->n_blocks;
     p->scratch_bytes = conv_acc_bytes(p) + p->a_bytes + INTQ_SLACK;
@@ -120,15 +122,15 @@ static void pack_channel(const intq_conv2d *p, const int8_t *w, uint8_t *panel, 
 
 int64_t intq_conv2d_prepare(intq_conv2d *p, uint8_t *packed) {
     choose(p);
-    const int64_t panels = panels_of(p), panel_bytes = conv_panel_bytes(p), weights = conv_round_up(panels * p->groups * panel_bytes, 64);
+    const int64_t weights = conv_round_up(p->panels * p->groups * p->panel_bytes, 64);
     const int64_t pieces = pieces_of(p), total = weights + p->segs * pieces * (int64_t)sizeof(int64_t) + INTQ_SLACK;
     if (!packed) return total;
     memset(packed, 0, (size_t)total);
-    const int64_t ocg = p->oc / p->groups, k = (int64_t)p->kh * p->kw * (p->c / p->groups);
+    const int64_t ocg = p->group_channels, k = (int64_t)p->kh * p->kw * (p->c / p->groups);
     const int32_t shift = p->x_zero_point + (p->flags & INTQ_UNSIGNED_A ? 128 : 0);
     for (int64_t o = 0; o < p->oc; o++) {
         const int8_t *w = p->weights + o * k;
-        pack_channel(p, w, packed + (o / ocg * panels + o % ocg / p->nr) * panel_bytes, o % ocg % p->nr);
+        pack_channel(p, w, packed + (o / ocg * p->panels + o % ocg / p->nr) * p->panel_bytes, o % ocg % p->nr);
         int32_t sum = 0;
         for (int64_t i = 0; i < k; i++) sum += w[i];
         /* sum (x - zx)(w - zw) = sum x w - zw sum x - zx sum w + k zx zw; an unsigned row multiplies x + 128 */
