@@ -36,6 +36,21 @@ def test_imported_ops(family: str, tmp_path: Path) -> None:
     check(imported(family, MORE.get(family, 3 * CASES)), tmp_path)
 
 
+@pytest.mark.full
+@pytest.mark.filterwarnings("ignore")
+def test_onnx_nodes(tmp_path: Path) -> None:
+    """The standard's node tests, converted: 382 networks of an operator or a few in one file."""
+    onnx_node_cases = pytest.importorskip("onnx_node_cases")
+    converter = pytest.importorskip("intq.converter")
+    graphs = []
+    for case in onnx_node_cases.cases():
+        if not case.reason:
+            proto = onnx_node_cases.frozen(case)
+            graphs.append(converter.convert(proto, calibration={proto.graph.input[0].name: case.inputs[0]}, recipe="fast").graph)
+    assert len(graphs) > 300
+    check(merge(graphs), tmp_path)
+
+
 def with_ports(g: Graph, inputs: list[str], outputs: list[str]) -> Graph:
     for names, ports in ((inputs, g.inputs), (outputs, g.outputs)):
         ports += [Port(name=n, tensor=n, shape=g.of(n).shape, perm=tuple(range(len(g.of(n).shape)))) for n in names]

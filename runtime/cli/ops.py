@@ -10,6 +10,7 @@ from typing import Any
 from ..kernel_api import references, table
 from ..ops import REGISTRY
 
+SHARED_ROWS = {"dense": "conv2d", "bconv2d_bits": "bconv2d", "tfl_softmax16": "tfl_softmax"}  # ops that run another op's kernels
 IMPORTERS = {"onnx": "intq.converter.coverage:onnx_operators", "tflite": "intq.converter.coverage:tflite_operators"}
 
 
@@ -44,7 +45,7 @@ def graph_ops() -> dict[str, str]:
     """Op -> what it is, and the backends that have a kernel of its own."""
     found = {}
     for op, cls in sorted(REGISTRY.items()):
-        isas = list(dict.fromkeys(row.isa for row in table() if row.op == {"dense": "conv2d"}.get(op, op)))
+        isas = list(dict.fromkeys(row.isa for row in table() if row.op == SHARED_ROWS.get(op, op)))
         summary = (cls.__doc__ or "").strip().split("\n")[0]
         where = ", ".join(isas) if isas else "a copy or no step at all" if op in references() else ""
         found[op] = f"{summary} [{where}]"

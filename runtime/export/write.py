@@ -9,6 +9,7 @@ import numpy as np
 from ..graph import Graph, Port
 from .source import CTYPES, Source, dims, identifier, readable, rows
 
+FEW = 4  # ports whose pointers are checked in one line
 LAYOUT = {4: "NHWC", 3: "NLC", 2: "NC"}
 
 
@@ -104,9 +105,13 @@ def variables(s: Source, offsets: dict[str, int]) -> list[str]:
     return out
 
 
+def nulls(ports: str, count: int) -> list[str]:
+    """Conditions for a null pointer among a few ports; a loop checks many."""
+    return [f"!{ports}[{i}]" for i in range(count)] if count <= FEW else []
+
+
 def source(s: Source, name: str, offsets: dict[str, int], tail: list[str]) -> str:
     graph, upper = s.graph, identifier(name).upper()
-    checks = [f"!inputs[{i}]" for i in range(len(graph.inputs))] + [f"!outputs[{i}]" for i in range(len(graph.outputs))]
     parts = [f'#include "{name}.h"\n\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n']
     if s.max_taps:
         parts.append(f"enum {{ MAX_TAPS = {s.max_taps} }}; /* of the largest depthwise kernel */\n")
@@ -117,7 +122,9 @@ def source(s: Source, name: str, offsets: dict[str, int], tail: list[str]) -> st
     body = reset(s, name) if s.kept else []
     body += [f"int {name}_run(const void *const inputs[], void *const outputs[], void *arena) {{"]
     body += [f"#ifdef {upper}_STATIC_ARENA", "    if (!arena) arena = own.bytes;", "#endif"]
-    body += [f"    if (!arena || {' || '.join(checks)}) return -1;"]
+    body += [f"    if ({' || '.join(['!arena', *nulls('inputs', len(graph.inputs)), *nulls('outputs', len(graph.outputs))])}) return -1;"]
+    for ports, count in (("inputs", len(graph.inputs)), ("outputs", len(graph.outputs))):
+        body += [f"    for (int i = 0; i < {count}; i++)", f"        if (!{ports}[i]) return -1;"] if count > FEW else []
     declared = variables(s, offsets)
     if offsets:
         body.append("    uint8_t *const memory = arena;")

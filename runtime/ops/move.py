@@ -45,6 +45,8 @@ class Reshape(Move, kw_only=True):
 
 
 class Concat(Move, kw_only=True):
+    """1 to 4096 inputs, one after the other along `axis`."""
+
     op: ClassVar[str] = "concat"
     axis: int
 
@@ -71,6 +73,8 @@ class Concat(Move, kw_only=True):
 
 
 class Pad(Move, kw_only=True):
+    """`before` and `after` elements of `value` around each axis."""
+
     op: ClassVar[str] = "pad"
     before: tuple[int, ...]
     after: tuple[int, ...]
@@ -120,6 +124,8 @@ class Slice(Move, kw_only=True):
 
 
 class Transpose(Move, kw_only=True):
+    """Axis i of the output is axis perm[i] of the input."""
+
     op: ClassVar[str] = "transpose"
     perm: tuple[int, ...]
 

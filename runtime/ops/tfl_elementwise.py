@@ -196,6 +196,8 @@ class TflMul(TflBinary, kw_only=True):
 
 
 class TflSquaredDifference(TflBinary, kw_only=True):
+    """SQUARED_DIFFERENCE of int8."""
+
     op: ClassVar[str] = "tfl_squared_difference"
     dtypes: ClassVar[tuple[str, ...]] = ("int8",)
     m1: int

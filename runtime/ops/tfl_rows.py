@@ -107,6 +107,8 @@ class TflLogSoftmax(Rows, kw_only=True):
 
 
 class TflL2Normalization(Rows, kw_only=True):
+    """L2_NORMALIZATION of int8; `early` multiplies before it rounds, as the kernel of uint8 does."""
+
     op: ClassVar[str] = "tfl_l2_normalization"
     zero_point: int
     early: bool = False
