@@ -1,10 +1,10 @@
 """Accuracy on the labelled networks: `python -m intq.bench.accuracy`, the tables of docs/accuracy.md.
 
-First the recipes, each held to a limit. Then every method: one row per method, everything else as in the recipe "fast" (min-max ranges,
-nearest rounding), at 8-bit weights and activations (W8A8), 4-bit weights (W4A8) and both (W4A4); the first and last layer's weights and
-the network's inputs and outputs stay 8 bits. A cell is the loss of top-1 accuracy in points, and the share of inputs with the float
-network's class. The mixed row searches the bits of every layer under the bytes that the setting's uniform recipe takes; below the table
-it is compared with each uniform row, image by image.
+First the recipes, each held to a limit; then budgets of latency; then every method: one row per method, everything else as in the
+recipe "fast" (min-max ranges, nearest rounding), at 8-bit weights and activations (W8A8), 4-bit weights (W4A8) and both (W4A4); the
+first and last layer's weights and the network's inputs and outputs stay 8 bits. A cell is the loss of top-1 accuracy in points, and the
+share of inputs with the float network's class. The mixed row searches the bits of every layer under the bytes that the setting's
+uniform recipe takes; below the table it is compared with each uniform row, image by image.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from ..converter.onnx.emit import session
 from ..converter.onnx.load import read
 from ..converter.pipeline import convert_onnx, prepare
 from ..converter.search import stored_bytes
+from ..converter.search.latency import timed
 from ..converter.weights import average_bits
 from ..errors import InputError
 from .networks import models_folder
@@ -171,6 +172,20 @@ def lines(measured: dict[str, Measured]) -> None:
         print(row, flush=True)
 
 
+def latencies(measured: dict[str, Measured]) -> None:
+    """Prints, for budgets of one and four times the int8 network's latency, what the search predicts and what the result takes."""
+    print("| network | int8, ms | budget, ms | predicted | measured | measured / predicted | layers with int16 |\n" + "|---" * 7 + "|")
+    for network, data in measured.items():
+        plain = timed(Session(Model(convert_onnx(data.path, data.calibration, recipes.load("fast")).graph)))
+        for factor in (1.05, 4.0):
+            recipe = recipes.load({"base": "balanced", "budget": {"latency_ms": factor * plain}})
+            found = convert_onnx(data.path, data.calibration, recipe)
+            predicted, spent = found.recipe.searched_under["predicted_ms"], timed(Session(Model(found.graph)))
+            wide = sum(layer.activations == "int16" for layer in found.recipe.layers.values())
+            times = f"{plain:.4f} | {factor * plain:.4f} | {predicted:.4f} | {spent:.4f} | {spent / predicted:.3f}"
+            print(f"| {network} | {times} | {wide} of {len(found.weights)} |", flush=True)
+
+
 class Cell(msgspec.Struct, frozen=True):
     """`loss` in points, `same` in %, and which inputs the integers got right: packed bits as hexadecimal digits."""
 
@@ -215,7 +230,7 @@ def main(argv: list[str] | None = None) -> int:
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--models", help="folder with the .onnx files, data/ beside it (default: INTQ_SHARED)")
     p.add_argument("--network", action="append", choices=list(TASKS), help="may be repeated (default: all)")
-    p.add_argument("--only", choices=("recipes", "methods"), help="one of the two tables")
+    p.add_argument("--only", choices=("recipes", "latency", "methods"), help="one of the tables")
     p.add_argument("--method", help="only methods whose name contains this")
     p.add_argument("--calibration", type=int, default=128, help="calibration inputs (default: 128)")
     p.add_argument("--images", type=int, default=2000, help="test inputs at most (default: 2000)")
@@ -228,9 +243,11 @@ def main(argv: list[str] | None = None) -> int:
     store = Path(args.json) if args.json else None
     found: Cells = msgspec.json.decode(store.read_bytes(), type=Cells) if store and store.exists() else {}
     data = {network: Measured(folder, TASKS[network], args.calibration, args.images) for network in networks}
-    if args.only != "methods":
+    if args.only in (None, "recipes"):
         lines(data)
-    if args.only == "recipes":
+    if args.only in (None, "latency"):
+        latencies(data)
+    if args.only in ("recipes", "latency"):
         return 0
     for network, measured in data.items():
         for method, given in METHODS.items():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from ..graph import Graph
 from . import passes, prune, ranges, zeroshot
 from .bn_statistics import Statistics, batchnorm_statistics
 from .calibrate import Progress, observe
-from .calibrators import CALIBRATORS, Several
+from .calibrators import CALIBRATORS, Calibrator, Several
 from .data import Replay, as_array
 from .ir import Array, Float, Node
 from .kept import Picker
@@ -29,7 +31,7 @@ from .onnx.single import evaluate
 from .passes import steps
 from .quantize import QParam, QWeight
 from .recipe import ACTIVATIONS, Layer, Recipe, needs_data
-from .search import fixed_bits, plans, searched
+from .search import Plan, plans, searched
 from .search.trial import best_of
 from .weights import choices, needs_samples, quantize_all
 
@@ -43,6 +45,7 @@ class Conversion:
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     params: dict[str, QParam] = field(default_factory=dict)
     weights: dict[str, QWeight] = field(default_factory=dict)
+    calibrator: Calibrator | None = None
     lowered: Context | None = None
 
     @property
@@ -90,14 +93,15 @@ def convert_onnx(model: str | Path | onnx.ModelProto, data: Any, recipe: Recipe,
     if recipe.zero_shot and replay is None and not net.pinned:
         conversion.ranges = without_data(model, net, names, recipe)
     elif names:
-        conversion.ranges = calibrate(net, replay, names, recipe, progress, picker)
-    conversion.params = ranges.assign(net, conversion.ranges, recipe.symmetric, activation_bits(net, recipe))
+        conversion.ranges, conversion.calibrator = calibrate(net, replay, names, recipe, progress, picker)
+    conversion.params = params_of(conversion, recipe)
     if not net.pinned:  # an already quantized network keeps its integers
         samples = None if picker is None else picker.samples()
         recipe = conversion.recipe = with_ratios(net, recipe, samples)
         if recipe.budget and samples is not None:
-            candidates = search_bits(net, conversion.params, recipe, samples, progress)
-            found = best_of(candidates, net, conversion.params, samples, lambda: statistics(model, net), progress)
+            candidates = search_bits(conversion, samples, progress)
+            found = best_of(candidates, net, partial(params_of, conversion), samples, lambda: statistics(model, net), progress)
+            conversion.params = params_of(conversion, found[0])
             conversion.recipe, conversion.weights = found
         else:
             conversion.weights = quantize_all(net, conversion.params, recipe, samples, lambda: statistics(model, net), progress)
@@ -126,14 +130,26 @@ def with_ratios(net: Float, recipe: Recipe, samples: dict[str, Array] | None) ->
     return msgspec.structs.replace(recipe, prune=msgspec.structs.replace(recipe.prune, spread="uniform", layers=layers))
 
 
-def search_bits(net: Float, params: dict[str, QParam], recipe: Recipe, samples: dict[str, Array], progress: Progress | None) -> list[Recipe]:
-    """The recipe with bits for each layer, in the ways that are worth a trial under its budget."""
+def params_of(conversion: Conversion, recipe: Recipe) -> dict[str, QParam]:
+    """Scales and zero points under a recipe that differs from the conversion's in the bits of its activations only."""
+    net, bits = conversion.net, activation_bits(conversion.net, recipe)
+    found = dict(conversion.ranges)
+    if conversion.calibrator is not None:
+        before = activation_bits(net, conversion.recipe)
+        found.update((name, as_range(conversion.calibrator, name, bits[name])) for name in found if bits[name] != before[name])
+    return ranges.assign(net, found, recipe.symmetric, bits)
 
-    def build(bits: int) -> Context:  # what is timed needs no good weights
-        quick = msgspec.structs.replace(fixed_bits(recipe, net, bits), rounding="nearest", bias_correction="none")
+
+def search_bits(conversion: Conversion, samples: dict[str, Array], progress: Progress | None) -> list[Recipe]:
+    """The recipe with bits for each layer, in the ways that are worth a trial under its budget."""
+    net, recipe = conversion.net, conversion.recipe
+
+    def build(bits: Mapping[str, int]) -> Context:  # what is timed needs no good weights
+        quick = msgspec.structs.replace(searched(recipe, Plan(dict(bits), 0.0)), rounding="nearest", bias_correction="none")
+        params = params_of(conversion, quick)
         return lower(net, params, quantize_all(net, params, quick, None, dict))
 
-    return [searched(recipe, plan) for plan in plans(net, recipe, samples, build, progress)]
+    return [searched(recipe, plan) for plan in plans(net, recipe, samples, conversion.params, build, progress)]
 
 
 def statistics(model: str | Path | onnx.ModelProto, net: Float) -> Statistics:
@@ -167,9 +183,10 @@ def activation_bits(net: Float, recipe: Recipe) -> dict[str, int]:
 
 def calibrate(
     net: Float, replay: Replay | None, names: list[str], recipe: Recipe, progress: Progress | None, picker: Picker | None = None
-) -> dict[str, tuple[float, float]]:
-    """The range of every value in `names`. Tables behind fixed scales (in quantized models) need no data."""
+) -> tuple[dict[str, tuple[float, float]], Calibrator | None]:
+    """The range of every value in `names`, and what says it for other bits. Tables behind fixed scales (in quantized models) need no data."""
     found = {}
+    calibrator: Several | None = None
     if net.pinned:
         found = {
             node.output: table_range(net, node) for node in net.nodes if node.op == "Unary" and node.inputs[0] in net.pinned and node.output in names
@@ -183,10 +200,13 @@ def calibrate(
         wanted = {name: str(settings[name].calibrator) for name in rest}
         calibrator = Several({name: CALIBRATORS[name]() for name in dict.fromkeys(wanted.values())}, wanted)
         observe(net, replay, rest, calibrator, progress, picker)
-        for name in rest:
-            low, high = calibrator.range(name, bits[name])
-            found[name] = float(low), float(high)
-    return found
+        found.update((name, as_range(calibrator, name, bits[name])) for name in rest)
+    return found, calibrator
+
+
+def as_range(calibrator: Calibrator, name: str, bits: int) -> tuple[float, float]:
+    low, high = calibrator.range(name, bits)
+    return float(low), float(high)
 
 
 def without_data(model: str | Path | onnx.ModelProto, net: Float, names: list[str], recipe: Recipe) -> dict[str, tuple[float, float]]:

@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 import shared
 from intq.cli import main
-from intq.converter import convert, pipeline, recipe, search, weights, zeroshot
+from intq.converter import convert, pipeline, recipe, weights, zeroshot
+from intq.converter.quantize import QParam
 from intq.converter.search import trial
+from intq.converter.search.activations import activation_losses
+from intq.converter.search.latency import Latencies, within
 from intq.converter.search.program import solve
 from intq.converter.search.sensitivity import Probe
 from intq.converter.weights import average_bits
@@ -106,23 +109,51 @@ def test_of_several_plans_the_one_with_the_best_outputs_is_kept() -> None:
     net, _ = pipeline.prepare(PROTO, X)
     params = pipeline.convert_onnx(PROTO, X, recipe.load("fast")).params
     candidates = [recipe.load({"base": "best", "weights": f"int{bits}"}) for bits in (2, 8, 4)]
-    kept, found = trial.best_of(candidates, net, params, {"x": X}, dict)
+    kept, found = trial.best_of(candidates, net, lambda _: params, {"x": X}, dict)
     assert kept is candidates[1]
     assert {weight.bits for weight in found.values()} == {8}
 
 
 def test_a_latency_table_adds_up_to_the_network() -> None:
-    net, _ = pipeline.prepare(PROTO, X)
     conversion = pipeline.convert_onnx(PROTO, X, recipe.load("fast"))
+    known = Latencies(lambda bits: pipeline.lower(conversion.net, conversion.params, conversion.weights))
+    plan = dict.fromkeys(["one", "depth", "point", "last"], 8)
+    whole = known.observe(plan)
+    assert known.predict(plan) == pytest.approx(whole)
+    assert set(known.layers) == set(plan)
 
-    def build(bits: int):
-        return pipeline.lower(net, conversion.params, conversion.weights)
 
-    table = search.measure(build, ["one", "depth", "point", "last"], [8, 4])
-    assert all(set(row) == {8, 4} for row in table.layers.values())
-    assert table.predict(dict.fromkeys(table.layers, 8)) > 0
-    best = pipeline.convert_onnx(PROTO, X, recipe.load({"base": "fast", "budget": {"latency_ms": 1e6}}))
-    assert average_bits(best.net, best.weights) == 8
+def test_a_latency_budget_decides_where_16_bit_activations_stay() -> None:
+    rich = pipeline.convert_onnx(PROTO, X, recipe.load({"base": "balanced", "budget": {"latency_ms": 1e6}}))
+    assert average_bits(rich.net, rich.weights) == 8
+    assert {name for name, layer in rich.recipe.layers.items() if layer.activations == "int16"} == {"one", "depth", "point"}  # "last" is the output
+    assert rich.params["r1"].dtype == rich.params["c3"].dtype == "int16"
+    assert 0 < rich.recipe.searched_under["predicted_ms"] < 1e6
+    again = pipeline.convert_onnx(PROTO, X, recipe.load(rich.recipe.describe()))
+    assert intq.Model(again.graph).to_bytes() == intq.Model(rich.graph).to_bytes()
+    with pytest.raises(RecipeError, match="no choice of bits fits"):
+        pipeline.convert_onnx(PROTO, X, recipe.load({"base": "fast", "budget": {"latency_ms": 1e-6}}))
+
+
+def test_timing_corrects_a_wrong_table() -> None:
+    class Liar(Latencies):
+        def observe(self, plan: dict[str, int]) -> float:
+            for name, bits in plan.items():
+                self.layers[name][bits] = {16: 5.0, 8: 1.0}[bits]
+            return self.predict(plan)
+
+    table = {"a": {16: 0.0, 8: 1.0}, "b": {16: 0.0, 8: 2.0}}
+    known = Liar(lambda bits: None, {name: {16: 2.0, 8: 1.0} for name in "ab"}, 1.0)
+    assert within(known, table, 7.5) == ({"a": 8, "b": 16}, 7.0)
+
+
+def test_what_rounding_one_result_costs_is_measured_on_the_outputs() -> None:
+    conversion = pipeline.convert_onnx(PROTO, X, recipe.load("fast"))
+    coarse = {name: QParam(8 * param.scale, param.zero_point // 8 - 112, "int8") for name, param in conversion.params.items()}
+    nodes = [node for node in conversion.net.nodes if node.op == "Conv"]
+    fine, rough = (activation_losses(conversion.net, nodes, params, {"x": X}) for params in (conversion.params, coarse))
+    assert fine.keys() == {"one", "depth", "point"}
+    assert all(0 < fine[name] < rough[name] for name in fine)
 
 
 def test_noise_through_batch_norm_has_its_statistics() -> None:

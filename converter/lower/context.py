@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,15 @@ class Context:
 
     def begin(self, node: Node) -> None:
         self._node = node
+
+    @contextmanager
+    def under(self, node: Node) -> Iterator[None]:
+        """Within, what is emitted belongs to an earlier node."""
+        current, self._node = self._node, node
+        try:
+            yield
+        finally:
+            self._node = current
 
     def shape(self, name: str) -> tuple[int, ...]:
         return self.net.shape(name)

@@ -74,7 +74,8 @@ def narrowed(ctx: Context, name: str) -> tuple[View, QParam]:
     param = ctx.params[key]
     if key not in ctx.other_views:
         view = ctx.view(name)
-        ctx.other_views[key] = view.on(rescaled(ctx, view.tensor, ctx.param(name), param, key))
+        with ctx.under(ctx.net.producers()[name]):  # its time counts for the layer that was given 16 bits
+            ctx.other_views[key] = view.on(rescaled(ctx, view.tensor, ctx.param(name), param, key))
     return ctx.other_views[key], param
 
 

@@ -1,4 +1,4 @@
-"""Mixed precision: how many bits the weights of each layer get under a budget of average bits, bytes or milliseconds.
+"""Mixed precision: how many bits the weights of each layer get under a budget of average bits, bytes or milliseconds, and which keep int16.
 
 Every layer starts with an estimate, which measurements replace one by one, the largest layers first. An interrupt (Ctrl-C) ends the
 measuring, not the conversion: plans are then made from what is known by then. Each plan is carried out, and the best one kept (`trial.py`).
@@ -6,7 +6,9 @@ measuring, not the conversion: plans are then made from what is known by then. E
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import msgspec
 import numpy as np
@@ -14,21 +16,35 @@ import numpy as np
 from ..calibrate import Progress
 from ..ir import Array, Float, Node
 from ..lower import Context
-from ..quantize import layers
+from ..quantize import QParam, layers
+from ..ranges import wide_capable
 from ..recipe import Layer, Recipe
-from .latency import Latencies, measure
+from .activations import activation_losses
+from .latency import Latencies, within
 from .program import solve
 from .sensitivity import Probe, estimate, rounded
 
-__all__ = ["OPTIONS", "Latencies", "plans", "searched", "stored_bytes"]
+__all__ = ["OPTIONS", "WIDE", "Latencies", "Plan", "plans", "searched", "stored_bytes"]
 
 OPTIONS = (8, 4, 2)
+WIDE = 16  # in place of bits: int8 weights, and activations of 16 bits behind them
 SAMPLES = 32
 PER_CHANNEL = 12  # bytes: bias, multiplier, shift
 
 
+@dataclass(frozen=True)
+class Plan:
+    """Bits by layer (or WIDE), and what all of it costs, in the unit of the budget."""
+
+    bits: dict[str, int]
+    cost: float
+
+
 def searchable(net: Float, recipe: Recipe) -> tuple[list[Node], dict[str, tuple[int, ...]]]:
-    """Convolutions and linear layers, and the bits each may have: those that `keep_int8` or `layers` fix have one choice."""
+    """Convolutions and linear layers, and the bits each may have: those that `keep_int8` or `layers` fix have one choice.
+
+    16-bit activations cost no bytes but time: they are a choice under a budget of latency.
+    """
     nodes = [node for node in layers(net) if node.op != "Affine"]
     count, place = len(layers(net)), {node.name: i for i, node in enumerate(layers(net))}
     free = msgspec.structs.replace(recipe, weights="int2")
@@ -37,6 +53,9 @@ def searchable(net: Float, recipe: Recipe) -> tuple[list[Node], dict[str, tuple[
     for node in nodes:
         a, b = (str(r.layer(node.name, place[node.name], count).weights) for r in (free, named))
         allowed[node.name] = (int(a[3:]),) if a == b else OPTIONS
+        keeps = recipe.layer(node.name, place[node.name], count).activations == "int8"
+        if "latency_ms" in recipe.budget and 8 in allowed[node.name] and keeps and wide_capable(net, node) and node.output not in net.outputs:
+            allowed[node.name] = (WIDE, *allowed[node.name])
     return nodes, allowed
 
 
@@ -49,19 +68,18 @@ def sensitivities(
     progress: Progress | None = None,
 ) -> dict[str, dict[int, float]]:
     """By layer and bits. An interrupt leaves estimates where nothing is measured yet, scaled to the measurements."""
-    table = {node.name: {bits: estimate(net, node, bits) for bits in allowed[node.name]} for node in nodes}
+    table = {node.name: {bits: estimate(net, node, min(bits, 8)) for bits in allowed[node.name]} for node in nodes}
     known: list[tuple[float, float]] = []
-    order = sorted((n for n in nodes if len(allowed[n.name]) > 1), key=lambda n: -int(np.prod(net.shape(n.inputs[1]))))
+    order = sorted((n for n in nodes if len(set(allowed[n.name]) - {WIDE}) > 1), key=lambda n: -int(np.prod(net.shape(n.inputs[1]))))
     remaining = [node.name for node in order]
     try:
-        some = {name: array[:: max(1, len(array) // SAMPLES)][:SAMPLES] for name, array in samples.items()}
-        probe = Probe(net, nodes, some)
+        probe = Probe(net, nodes, few(samples))
         for done, node in enumerate(order):
             if method == "hessian":
                 trace = probe.mean_trace(node)
                 row = {}
                 for bits in allowed[node.name]:
-                    weight, near = rounded(net, node, bits)
+                    weight, near = rounded(net, node, min(bits, 8))
                     row[bits] = 0.5 * trace * float(((weight - near) ** 2).sum())
             else:
                 row = {bits: probe.measured(node, bits) if bits < 8 else 0.0 for bits in allowed[node.name]}  # 8 bits cost nothing beside 4
@@ -81,49 +99,60 @@ def plans(
     net: Float,
     recipe: Recipe,
     samples: Mapping[str, Array],
-    build: Callable[[int], Context] | None = None,
+    params: Mapping[str, QParam],
+    build: Callable[[Mapping[str, int]], Context],
     progress: Progress | None = None,
-) -> list[dict[str, int]]:
-    """Bits per layer within the recipe's budget, the most promising plan first. `build(bits)` lowers the network with these bits everywhere.
+) -> list[Plan]:
+    """Plans within the recipe's budget, the most promising first. `build` lowers the network with given bits, to be timed.
 
     After the optimum of the integer program: the optimum without 2 bits, whose errors add up least well, and the widest uniform plan.
     Raises `RecipeError` where the budget is below what the fewest bits need.
     """
     nodes, allowed = searchable(net, recipe)
-    cost, budget, what = costs(net, recipe, nodes, allowed, build)
+    cost, rest, budget, what = costs(net, recipe, nodes, allowed, known := Latencies(build))
     unmeasured = {name: dict.fromkeys(row, 0.0) for name, row in cost.items()}
-    solve(unmeasured, cost, budget, what)  # an impossible budget is said before anything is measured
+    solve(unmeasured, cost, budget - rest, what)  # an impossible budget is said before anything is measured
     table = sensitivities(net, nodes, allowed, samples, recipe.search, progress)
-    found = [solve(table, cost, budget, what)]
+    with contextlib.suppress(KeyboardInterrupt):
+        wide = [node for node in nodes if WIDE in allowed[node.name]]
+        for name, loss in activation_losses(net, wide, params, few(samples)).items() if wide else ():
+            table[name] = {bits: value + (loss if bits != WIDE else 0.0) for bits, value in table[name].items()}
+    if what == "latency_ms":
+        return [Plan(*within(known, table, budget))]
+    found = [solve(table, cost, budget - rest, what)]
     narrowed = {name: {bits: row[bits] for bits in row if bits > 2 or bits == max(row)} for name, row in table.items()}
-    if sum(min(cost[name][bits] for bits in row) for name, row in narrowed.items()) <= budget:
-        found.append(solve(narrowed, cost, budget, what))
+    if sum(min(cost[name][bits] for bits in row) for name, row in narrowed.items()) <= budget - rest:
+        found.append(solve(narrowed, cost, budget - rest, what))
     for bits in OPTIONS:
-        uniform = {name: bits if bits in row else max(row) for name, row in table.items()}
-        if sum(cost[name][uniform[name]] for name in uniform) <= budget:
-            found.append(uniform)
+        plain = uniform(allowed, bits)
+        if sum(cost[name][plain[name]] for name in plain) <= budget - rest:
+            found.append(plain)
             break
     kept: list[dict[str, int]] = []
     for one in found:  # a plan with no layer wider than in an earlier one cannot be better
         if not any(all(one[name] <= other[name] for name in one) for other in kept):
             kept.append(one)
-    return kept
+    return [Plan(one, rest + sum(cost[name][bits] for name, bits in one.items())) for one in kept]
+
+
+def few(samples: Mapping[str, Array]) -> dict[str, Array]:
+    return {name: array[:: max(1, len(array) // SAMPLES)][:SAMPLES] for name, array in samples.items()}
 
 
 def costs(
-    net: Float, recipe: Recipe, nodes: list[Node], allowed: Mapping[str, tuple[int, ...]], build: Callable[[int], Context] | None
-) -> tuple[dict[str, dict[int, float]], float, str]:
-    """The cost of every choice, what all together may cost, and the unit's name."""
+    net: Float, recipe: Recipe, nodes: list[Node], allowed: Mapping[str, tuple[int, ...]], known: Latencies
+) -> tuple[dict[str, dict[int, float]], float, float, str]:
+    """The cost of every choice, what the rest costs in any case, what all together may cost, and the unit's name."""
     sizes = {node.name: int(np.prod(net.shape(node.inputs[1]))) for node in nodes}
     ((what, limit),) = recipe.budget.items()
     if what == "bits":
-        return {name: {b: float(b * sizes[name]) for b in row} for name, row in allowed.items()}, limit * sum(sizes.values()), "bits in all"
+        return {name: {b: float(b * sizes[name]) for b in row} for name, row in allowed.items()}, 0.0, limit * sum(sizes.values()), "bits in all"
     if what == "bytes":
-        overhead = sum(PER_CHANNEL * net.shape(node.inputs[1])[0] for node in nodes)
-        return {name: {b: float(-(-b * sizes[name] // 8)) for b in row} for name, row in allowed.items()}, limit - overhead, what
-    assert build is not None
-    known = measure(build, list(sizes), list(OPTIONS))
-    return {name: {b: known.layers[name][b] for b in row} for name, row in allowed.items()}, limit - known.rest, what
+        overhead = float(sum(PER_CHANNEL * net.shape(node.inputs[1])[0] for node in nodes))
+        return {name: {b: float(-(-b * sizes[name] // 8)) for b in row} for name, row in allowed.items()}, overhead, limit, what
+    for bits in dict.fromkeys(bits for row in allowed.values() for bits in row):
+        known.observe(uniform(allowed, bits))
+    return known.layers, known.rest, limit, what
 
 
 def stored_bytes(net: Float, recipe: Recipe) -> int:
@@ -138,14 +167,16 @@ def stored_bytes(net: Float, recipe: Recipe) -> int:
     return total
 
 
-def searched(recipe: Recipe, chosen: Mapping[str, int]) -> Recipe:
+def searched(recipe: Recipe, plan: Plan) -> Recipe:
     """The recipe with the plan written out by layer name, so that it gives the same model without a search."""
-    own = {name: msgspec.structs.replace(recipe.layers.get(name, Layer()), weights=f"int{bits}") for name, bits in chosen.items()}
-    return msgspec.structs.replace(recipe, layers={**recipe.layers, **own}, budget={}, searched_under=recipe.budget)
+    own = {}
+    for name, bits in plan.bits.items():
+        layer = msgspec.structs.replace(recipe.layers.get(name, Layer()), weights=f"int{min(bits, 8)}")
+        own[name] = msgspec.structs.replace(layer, activations="int16") if bits == WIDE else layer
+    under = {**recipe.budget, "predicted_ms": plan.cost} if "latency_ms" in recipe.budget else recipe.budget
+    return msgspec.structs.replace(recipe, layers={**recipe.layers, **own}, budget={}, searched_under=under)
 
 
-def fixed_bits(recipe: Recipe, net: Float, bits: int) -> Recipe:
-    """Everything that may change at `bits`."""
-    nodes, allowed = searchable(net, recipe)
-    return searched(recipe, {node.name: bits if bits in allowed[node.name] else allowed[node.name][0] for node in nodes})
-
+def uniform(allowed: Mapping[str, tuple[int, ...]], bits: int) -> dict[str, int]:
+    """Everything that may be at `bits`; the rest at the most that it may have."""
+    return {name: bits if bits in row else max(b for b in row if b != WIDE) for name, row in allowed.items()}

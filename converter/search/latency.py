@@ -1,13 +1,15 @@
 """Latency of every layer on this machine at every number of bits: a table that a sum predicts the network's latency from.
 
-FBNet (Wu et al. 2019, arXiv:1812.03443, section 3.3) and HAWQ-V3 (section 3.4): operators run one after the other, so their times add up. Each
-uniform network is built once and timed node by node; the sum is scaled to the time of the whole, which has no clock between nodes.
+FBNet (Wu et al. 2019, arXiv:1812.03443, section 3.3) and HAWQ-V3 (Yao et al. 2021, arXiv:2011.10680, section 3.4): operators run one after the
+other, so their times add up. A network is timed node by node; the sum is scaled to the time of the whole, which has no clock between nodes.
+Uniform networks fill the table. A layer may take another time between other neighbours (caches, conversions), so that the network of a
+plan is timed too, and the table corrected by it.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,53 +17,75 @@ import numpy as np
 from ...model import Model
 from ...session import Session
 from ..lower import Context
+from .program import solve
 
 ROUNDS = 30
+PATIENCE = 1000.0  # milliseconds for repetitions of a slow network, after which 3 are enough
+CORRECTIONS = 6
+CLOSE = 0.03  # a prediction this near, as a share, needs no correction
+Choice = Mapping[str, int]
 
 
 @dataclass
 class Latencies:
-    """`layers`[layer][bits] and `rest` in milliseconds."""
+    """`layers`[layer][bits] and `rest` in milliseconds. `build` lowers the network with given bits."""
 
+    build: Callable[[Choice], Context]
     layers: dict[str, dict[int, float]] = field(default_factory=dict)
-    rest: float = 0.0
+    rest: float = float("inf")
 
-    def predict(self, plan: dict[str, int]) -> float:
+    def predict(self, plan: Choice) -> float:
         return self.rest + sum(self.layers[layer][bits] for layer, bits in plan.items())
 
+    def observe(self, plan: Choice) -> float:
+        """Time the network with these bits, and believe it. The milliseconds of a call."""
+        ctx = self.build(plan)
+        session = Session(Model(ctx.graph))
+        count = rounds(timed(session, 2))
+        runs = [session.profile() for _ in range(count)]
+        least = np.min([[row.ns for row in rows] for rows in runs], axis=0) / 1e6
+        whole = timed(session, count)
+        spent = dict.fromkeys(plan, 0.0)
+        rest = 0.0
+        for row, share in zip(runs[0], least * whole / max(float(least.sum()), 1e-9), strict=True):
+            layer = ctx.source.get(row.node, row.node)
+            if layer in spent:
+                spent[layer] += float(share)
+            else:
+                rest += float(share)
+        self.rest = min(self.rest, rest)
+        for layer, bits in plan.items():
+            self.layers.setdefault(layer, {})[bits] = spent[layer] + (rest - self.rest) / len(plan)
+        return whole
 
-def timed(session: Session, rounds: int = ROUNDS) -> float:
+
+def rounds(once: float) -> int:
+    """Repetitions of what takes `once` milliseconds."""
+    return int(min(ROUNDS, max(3.0, PATIENCE / max(once, 1e-6))))
+
+
+def timed(session: Session, count: int = ROUNDS) -> float:
     """Milliseconds of one invocation, the smallest of many."""
     best = float("inf")
-    for _ in range(rounds):
+    for _ in range(count):
         start = time.perf_counter()
         session.invoke()
         best = min(best, time.perf_counter() - start)
     return 1e3 * best
 
 
-def measure(build: Callable[[int], Context], names: list[str], options: list[int]) -> Latencies:
-    """`build(bits)`: the network with all layers in `names` at that many bits."""
-    result = Latencies({name: {} for name in names})
-    rests = []
-    for bits in options:
-        ctx = build(bits)
-        session = Session(Model(ctx.graph))
-        for _ in range(3):
-            session.invoke()
-        runs = [session.profile() for _ in range(ROUNDS)]
-        nodes = [row.node for row in runs[0]]
-        least = np.min([[row.ns for row in rows] for rows in runs], axis=0) / 1e6
-        scale = timed(session) / max(float(least.sum()), 1e-9)
-        rest = 0.0
-        for name in names:
-            result.layers[name][bits] = 0.0
-        for node, spent in zip(nodes, least * scale, strict=True):
-            layer = ctx.source.get(node, node)
-            if layer in result.layers:
-                result.layers[layer][bits] += float(spent)
-            else:
-                rest += float(spent)
-        rests.append(rest)
-    result.rest = float(np.mean(rests))
-    return result
+def within(known: Latencies, table: Mapping[str, Mapping[int, float]], budget: float) -> tuple[dict[str, int], float]:
+    """The choices of least total in `table` whose network was timed to fit the budget, and its time; `known` has every choice once."""
+    fitting: list[tuple[float, float, dict[str, int]]] = []
+    for _ in range(CORRECTIONS):
+        plan = solve(table, known.layers, budget - known.rest, "latency_ms")
+        predicted = known.predict(plan)
+        whole = known.observe(plan)
+        if whole <= budget:
+            fitting.append((sum(table[name][bits] for name, bits in plan.items()), whole, plan))
+        if abs(whole - predicted) <= CLOSE * predicted and whole <= budget:
+            break
+    if not fitting:  # nearly: what the table says is the best that is known
+        return plan, known.predict(plan)
+    _, whole, best = min(fitting, key=lambda entry: entry[:2])
+    return best, whole

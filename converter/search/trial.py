@@ -20,26 +20,29 @@ from .loss import divergence
 def best_of(
     candidates: list[Recipe],
     net: Float,
-    params: Mapping[str, QParam],
+    params_of: Callable[[Recipe], Mapping[str, QParam]],
     samples: Mapping[str, Array],
     statistics: Callable[[], Statistics],
     progress: Progress | None = None,
 ) -> tuple[Recipe, dict[str, QWeight]]:
-    """The best candidate and its weights. An interrupt (Ctrl-C) leaves the best so far; before there is one, the first with nearest rounding."""
+    """The best candidate and its weights; `params_of` gives the activations' parameters under a candidate.
+
+    An interrupt (Ctrl-C) leaves the best so far; before there is one, the first with nearest rounding.
+    """
     if not candidates:
         raise RecipeError("recipe: the search has no plan to try")
     best, least = None, np.inf
     try:
         for recipe in candidates:
             ends: dict[str, tuple[Array, Array]] = {}
-            weights = quantize_all(net, params, recipe, samples, statistics, progress, ends)
+            weights = quantize_all(net, params_of(recipe), recipe, samples, statistics, progress, ends)
             loss = sum(divergence(net, real, name)(quantized) for name, (real, quantized) in sorted(ends.items()))
             if best is None or loss < least:
                 best, least = (recipe, weights), loss
     except KeyboardInterrupt:
         if best is None:
             quick = msgspec.structs.replace(candidates[0], rounding="nearest", bias_correction="none", layers=nearest(candidates[0]))
-            best = quick, quantize_all(net, params, quick, None, statistics)
+            best = quick, quantize_all(net, params_of(quick), quick, None, statistics)
     assert best is not None
     return best
 
