@@ -10,19 +10,36 @@ static int is_zero(const intq_conv2d *c, int64_t k, int64_t o, int64_t width, in
     return 1;
 }
 
-int64_t intq_spconv2d_prepare(intq_spconv2d *p, uint8_t *packed, int64_t width, sp_packing packing) {
+/* What every row needs to know but the weights: left operands `lda` apart, units, scratch. */
+static void plan(intq_spconv2d *p, int64_t width) {
     intq_conv2d *c = &p->conv;
-    const int64_t k = (int64_t)c->kh * c->kw * c->c, steps = (k + 3) / 4;
+    const int64_t k = (int64_t)c->kh * c->kw * c->c;
     c->segs = 1;
     c->seg_k = k;
     c->lda = conv_round_up(k, 64) + 64; /* an odd number of lines apart: the rows of a block share no cache set */
     p->pixels = width == 1 ? SP_LANES : SP_ROWS;
     p->lists = (c->oc + width - 1) / width;
     p->units = ((int64_t)c->n * c->oh * c->ow + p->pixels - 1) / p->pixels;
-    p->depth = width == 1 && packing == SP_DOT4 ? SP_DEPTH : conv_round_up(k, 4);
-    p->chunks = (k + p->depth - 1) / p->depth;
     c->band = SP_LANES; /* conv_fill_columns keeps input rows behind that many pixels */
     p->scratch_bytes = SP_LANES * SP_TILE * 8 + SP_LANES * c->lda * 2 + conv_columns_bytes(c) + c->kh * conv_padded_width(c) * c->c + 4 * INTQ_SLACK;
+}
+
+/* bias -= (zero point of the operands as the kernel reads them) * (sum of the channel's weights), modulo 2^32 */
+static void fold(intq_conv2d *c, int32_t zero_point) {
+    const int64_t k = (int64_t)c->kh * c->kw * c->c;
+    for (int64_t o = 0; o < c->oc; o++) {
+        int32_t sum = 0;
+        for (int64_t q = 0; q < k; q++) sum += c->weights[o * k + q];
+        c->bias[o] -= (int32_t)((uint32_t)zero_point * (uint32_t)sum);
+    }
+}
+
+int64_t intq_spconv2d_prepare(intq_spconv2d *p, uint8_t *packed, int64_t width, sp_packing packing) {
+    intq_conv2d *c = &p->conv;
+    const int64_t k = (int64_t)c->kh * c->kw * c->c, steps = (k + 3) / 4;
+    plan(p, width);
+    p->depth = width == 1 && packing == SP_DOT4 ? SP_DEPTH : conv_round_up(k, 4);
+    p->chunks = (k + p->depth - 1) / p->depth;
     int64_t blocks = 0;
     for (int64_t i = 0; i < p->lists; i++)
         for (int64_t s = 0; s < steps; s++) blocks += !is_zero(c, k, i * width, width, 4 * s);
@@ -49,10 +66,81 @@ int64_t intq_spconv2d_prepare(intq_spconv2d *p, uint8_t *packed, int64_t width, 
         }
     }
     first[p->chunks * p->lists] = count;
-    for (int64_t o = 0; o < c->oc; o++) {
-        int32_t sum = 0;
-        for (int64_t q = 0; q < k; q++) sum += c->weights[o * k + q];
-        c->bias[o] -= (int32_t)((uint32_t)(c->x_zero_point + (packing == SP_DOT4 ? 128 : 0)) * (uint32_t)sum);
-    }
+    fold(c, c->x_zero_point + (packing == SP_DOT4 ? 128 : 0));
     return total;
 }
+
+/* Steps of one list of 16 channels: each takes from every channel up to 4 of its next weights, all within SP_WINDOW of the least of them that is
+ * left, so that a channel with many zeros waits for the others, but not at fixed borders. Writes them where `steps` is not NULL. */
+static int64_t csr_list(const intq_conv2d *c, int64_t list, int32_t *offset, int8_t *steps) {
+    const int64_t k = (int64_t)c->kh * c->kw * c->c, channels = conv_min(16, c->oc - 16 * list);
+    const int8_t *w = c->weights + 16 * list * k;
+    int64_t next[16], count = 0;
+    for (int64_t j = 0; j < channels; j++) next[j] = 0;
+    for (;; count++) {
+        int64_t least = k;
+        for (int64_t j = 0; j < channels; j++) {
+            while (next[j] < k && !w[j * k + next[j]]) next[j]++;
+            least = conv_min(least, next[j]);
+        }
+        if (least == k) return count;
+        if (steps) offset[count] = (int32_t)least;
+        for (int64_t j = 0; j < channels; j++) {
+            int64_t taken = 0;
+            for (; next[j] < conv_min(k, least + SP_WINDOW) && taken < 4; next[j]++) {
+                if (!w[j * k + next[j]]) continue;
+                if (steps) {
+                    steps[count * 128 + 4 * j + taken] = (int8_t)(next[j] - least);
+                    steps[count * 128 + 64 + 4 * j + taken] = w[j * k + next[j]];
+                }
+                taken++;
+            }
+        }
+    }
+}
+
+int64_t intq_spconv2d_prepare_csr(intq_spconv2d *p, uint8_t *packed, int32_t flipped) {
+    intq_conv2d *c = &p->conv;
+    plan(p, 16);
+    p->depth = c->seg_k, p->chunks = 1;
+    int64_t count = 0;
+    for (int64_t i = 0; i < p->lists; i++) count += csr_list(c, i, NULL, NULL);
+    const int64_t firsts = conv_round_up((p->lists + 1) * 4, 64), offsets = conv_round_up(count * 4, 64);
+    const int64_t total = firsts + offsets + count * 128 + INTQ_SLACK;
+    if (!packed) return total;
+    memset(packed, 0, (size_t)total);
+    int32_t *first = (int32_t *)packed, *offset = (int32_t *)(packed + firsts);
+    int8_t *steps = (int8_t *)packed + firsts + offsets;
+    p->first = first, p->offset = offset, p->blocks = steps;
+    for (int64_t i = 0; i < p->lists; i++) first[i + 1] = first[i] + (int32_t)csr_list(c, i, offset + first[i], steps + 128 * (int64_t)first[i]);
+    fold(c, c->x_zero_point + flipped);
+    return total;
+}
+
+void intq_spconv2d_csr_scalar(const void *params, void *const *io, int64_t begin, int64_t end, uint8_t *scratch) {
+    const intq_spconv2d *p = params;
+    const intq_conv2d *c = &p->conv;
+    int32_t *acc = (int32_t *)scratch;
+    int8_t *a = (int8_t *)(acc + SP_ROWS * 16);
+    const int64_t all = (int64_t)c->n * c->oh * c->ow;
+    intq_requant rq = c->rq;
+    rq.bias = NULL;
+    for (int64_t unit = begin; unit < end; unit++) {
+        const int64_t pixel0 = unit * SP_ROWS, pixels = conv_min(SP_ROWS, all - pixel0);
+        sp_fill(c, io[0], pixel0, pixels, a, 0);
+        for (int64_t list = 0; list < p->lists; list++) {
+            for (int64_t i = 0; i < pixels; i++) {
+                int32_t *sum = acc + 16 * i;
+                memcpy(sum, c->rq.bias + 16 * list, 64);
+                for (int64_t s = p->first[list]; s < p->first[list + 1]; s++) {
+                    const int8_t *x = a + i * c->lda + p->offset[s], *pick = p->blocks + 128 * s;
+                    for (int j = 0; j < 64; j++)
+                        if (pick[64 + j]) sum[j / 4] += x[pick[j]] * pick[64 + j];
+                }
+            }
+            c->finish(pixels, conv_min(16, c->oc - list * 16), acc, 16, &rq, list * 16, (int8_t *)io[1] + pixel0 * c->oc + list * 16, c->oc);
+        }
+    }
+}
+
+int64_t intq_spconv2d_csr_scalar_prepare(void *params, uint8_t *packed) { return intq_spconv2d_prepare_csr(params, packed, 0); }

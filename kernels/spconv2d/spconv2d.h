@@ -4,12 +4,15 @@
 #include "conv2d/conv2d.inc"
 
 /* SP_ROWS: pixels of a unit of b16x4, whose lanes are channels; SP_LANES: of b1x4, whose lanes are pixels; SP_TILE: channels finished together. */
-enum { SP_ROWS = 48, SP_LANES = 64, SP_TILE = 64, SP_DEPTH = 384 }; /* SP_DEPTH: of K, whose transposed operands stay in the L1 cache */
+enum { SP_ROWS = 48, SP_LANES = 64, SP_TILE = 64, SP_DEPTH = 384, SP_WINDOW = 64 }; /* SP_DEPTH: of K, whose transposed operands stay in the L1 cache */
 
 /* How blocks are packed: SP_DOT4 for dot products of 4 bytes ([channel][4]) on unsigned operands, SP_PLAIN ([4][channel]) on signed ones. */
 typedef enum { SP_PLAIN, SP_DOT4 } sp_packing;
 
 int64_t intq_spconv2d_prepare(intq_spconv2d *p, uint8_t *packed, int64_t width, sp_packing packing);
+/* csr: a step holds 64 positions and 64 weights, 4 for each of 16 channels; position 4j + q, from the step's offset on, is what weight 4j + q of the
+ * channel j multiplies. `flipped` is 128 for kernels that read unsigned operands, else 0. */
+int64_t intq_spconv2d_prepare_csr(intq_spconv2d *p, uint8_t *packed, int32_t flipped);
 
 static inline int sp_direct(const intq_conv2d *c) {
     return c->kh == 1 && c->kw == 1 && c->stride_h == 1 && c->stride_w == 1 && c->pad_top == 0 && c->pad_left == 0 && c->oh == c->h && c->ow == c->w;

@@ -18,14 +18,20 @@ if TYPE_CHECKING:
     from .base import View
     from .product import Product
 
-SHAPES = {"b16x4": (16, 0.55), "b1x4": (1, 0.4)}  # channels of a block, and the share of blocks that may be left for it to be worth timing
+SHAPES = {"b16x4": ((16, 4), 0.55), "b1x4": ((1, 4), 0.4), "csr": ((1, 1), 0.4)}  # block, and the share that may be left for it to be worth timing
 
 
-def density(weights: Array, channels: int) -> float:
-    """Share of the blocks of `channels` output channels by 4 along K that hold something else than zeros."""
+def density(weights: Array, block: tuple[int, int]) -> float:
+    """Share of the blocks (output channels by K) that hold something else than zeros."""
+    rows, columns = block
     flat = weights.reshape(len(weights), -1) != 0
-    flat = np.pad(flat, ((0, -flat.shape[0] % channels), (0, -flat.shape[1] % 4)))
-    return float(flat.reshape(flat.shape[0] // channels, channels, -1, 4).any(axis=(1, 3)).mean())
+    flat = np.pad(flat, ((0, -flat.shape[0] % rows), (0, -flat.shape[1] % columns)))
+    return float(flat.reshape(flat.shape[0] // rows, rows, -1, columns).any(axis=(1, 3)).mean())
+
+
+def fit(b: Builder, variant: str) -> bool:
+    """Whether a kernel of the instruction sets at hand walks this form; single weights in plain C pay beside nothing but plain C."""
+    return b.row("spconv2d", variant).isa != "scalar" or b.chain[0] == "scalar"
 
 
 def forms(b: Builder, v: View, op: Product, weights: Array, geometry: dict[str, Any]) -> list[Form]:
@@ -33,9 +39,9 @@ def forms(b: Builder, v: View, op: Product, weights: Array, geometry: dict[str, 
     if geometry["groups"] != 1 or op.rounding == "i64_15" or v.x(1).zero_point or 2 * np.count_nonzero(weights) > weights.size:
         return []
     found: list[Form] = []
-    for variant, (channels, most) in SHAPES.items():
-        share = density(weights, channels)
-        if share <= most:
+    for variant, (block, most) in SHAPES.items():
+        share = density(weights, block)
+        if share <= most and fit(b, variant):
             found.append((f"sparse {variant}, {share:.0%} of the blocks", functools.partial(lower, b, v, op, weights, geometry, variant)))
     return found
 
