@@ -30,7 +30,8 @@ def convert(
     or a tuple of them). `calibration`: representative preprocessed inputs, an array, a dict by input name, a .npy or .npz file, a
     directory of them, or any iterable of these; it is streamed. Without it `example_inputs` is used. `recipe`: "fast", "balanced",
     "best", a TOML file or a dict. With `accuracy_target` and `evaluate` (Model -> accuracy) the cheapest of these recipes that
-    meets the target is kept. `numerics` ("litert" or "tflm") says how an int8 .tflite rounds. `progress(stage, done, total)`.
+    meets the target is kept; an interrupt (Ctrl-C) leaves the best so far. `numerics` ("litert" or "tflm")
+    says how an int8 .tflite rounds. `progress(stage, done, total)`.
 
     Raises `UnsupportedError` (every offending node at once), `InputError` (data or file), `RecipeError`, `BoundError`.
     """

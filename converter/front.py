@@ -46,8 +46,13 @@ def convert_model(
     rungs = [name for name in LADDER if isinstance(recipe, str) and LADDER.index(name) >= LADDER.index(recipe)] if recipe in LADDER else []
     best, best_accuracy = None, float("-inf")
     for candidate in [recipes.load(name) for name in rungs] or [chosen]:
-        result = build(source, data, candidate, progress)
-        accuracy = evaluate(result)
+        try:
+            result = build(source, data, candidate, progress)
+            accuracy = evaluate(result)
+        except KeyboardInterrupt:
+            if best is None:
+                raise
+            return best  # an interrupt leaves the best so far
         if accuracy >= accuracy_target:
             return result
         if accuracy > best_accuracy:

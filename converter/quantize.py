@@ -1,6 +1,6 @@
 """Real numbers to integers: the scale and zero point of every activation, and the integer weights and biases of every layer.
 
-Jacob et al. 2018 (arXiv:1712.05877), equations 1 and 13; Krishnamoorthi 2018 (arXiv:1806.08342), section 2, for channels.
+Jacob et al. 2018 (arXiv:1712.05877), equation 1; Krishnamoorthi 2018 (arXiv:1806.08342), section 2, for channels.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def group_multipliers(weight: Array, scale: Array, bits: int, size: int) -> tupl
     """Scale[O] and integer multipliers[O, C], one for every `size` input channels, of weight[O, C, ...].
 
     The integers stored are multiplier x code, so that one int32 accumulator and one scale per output channel still do
-    (VS-Quant, Dai et al. 2021, arXiv:2102.04503, section 4: two-level scales, the inner ones integers).
+    (VS-Quant, Dai et al. 2021, arXiv:2102.04503: two-level scales, the inner ones integers).
     """
     top = 2 ** (bits - 1) - 1
     largest = np.abs(weight.reshape(*weight.shape[:2], -1)).max(axis=2)

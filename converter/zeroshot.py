@@ -2,7 +2,7 @@
 
 Each BatchNormalization normalizes by the mean and variance of the noise itself (as in training), so that its output has exactly the
 mean beta and deviation gamma that it had on the training set, channel by channel, whatever came in. What lies between two of them
-(activations, sums, pooling) follows. The constraint is that of ZeroQ (Cai et al. 2020, arXiv:2001.00281, equation 4), met layer by layer
+(activations, sums, pooling) follows. The constraint is that of ZeroQ (Cai et al. 2020, arXiv:2001.00281, distilled data), met layer by layer
 in one forward pass instead of by gradient descent on the inputs. DFQ (Nagel et al. 2019, section 4.2) reads the same statistics.
 
 The input's own mean and deviation are solved for from the first batch normalization. Noise is 1/f, as images are.

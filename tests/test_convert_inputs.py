@@ -161,5 +161,12 @@ def test_accuracy_target_takes_the_cheapest_recipe() -> None:
     assert seen == ["fast", "balanced"]
     with pytest.raises(InputError, match="no recipe reaches"):
         convert(PROTO, calibration=X, accuracy_target=5, evaluate=evaluate)
+
+    def impatient(model: intq.Model) -> float:
+        if model.recipe["base"] == "best":
+            raise KeyboardInterrupt
+        return 0.5
+
+    assert convert(PROTO, calibration=X, accuracy_target=0.9, evaluate=impatient).recipe["base"] == "balanced"
     with pytest.raises(InputError, match="belong together"):
         convert(PROTO, calibration=X, accuracy_target=5)

@@ -1,6 +1,6 @@
 """The threshold whose clipped and quantized distribution has the least Kullback-Leibler divergence from the real one.
 
-Migacz 2017, "8-bit Inference with TensorRT" (GTC), slides 38-41. Exact zeros are left out: they cost nothing at any threshold.
+Migacz 2017, "8-bit Inference with TensorRT" (GTC). Exact zeros are left out: they cost nothing at any threshold.
 A tensor with both signs gets one threshold for both, cut to what was seen, and half the levels for each.
 """
 

@@ -1,6 +1,6 @@
 """One threshold for the whole network, as fixed-point engines without a scale per tensor have it.
 
-Vanhoucke, Senior and Mao 2011 ("Improving the speed of neural networks on CPUs", section 3) use one fixed range for all activations; here it is the
+Vanhoucke, Senior and Mao 2011 ("Improving the speed of neural networks on CPUs") use one fixed range for all activations; here it is the
 largest value of any tensor. It is the baseline that shows what ranges per tensor are worth.
 """
 

@@ -1,6 +1,6 @@
 """The interval with the least mean squared error of quantization, rounding and clipping together, over the histogram.
 
-Sung, Shin and Hwang 2015 (arXiv:1511.06488), section 3: the step that minimizes E[(x - Q(x))^2]; here both ends are searched in turn.
+Sung, Shin and Hwang 2015 (arXiv:1511.06488): the step that minimizes E[(x - Q(x))^2]; here both ends are searched in turn.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""All but a small share of the values: the classic guard against outliers (Wu et al. 2020, arXiv:2004.09602, section 4, "percentile")."""
+"""All but a small share of the values: the classic guard against outliers (Wu et al. 2020, arXiv:2004.09602, "percentile")."""
 
 from __future__ import annotations
 

@@ -2,8 +2,7 @@
 
 A convolution, linear layer or addition whose input or output is int16 runs in 16 bits (the products of TensorFlow Lite's 16x8 scheme: a 64-bit
 accumulator, one rounding, SPEC_tflite T6 and T25). What it takes or gives in int8 is widened by a table, exactly, or narrowed by one
-rounding. Every other operator reads int16 values narrowed to int8 (Krishnamoorthi 2018, arXiv:1806.08342, section 4: the layers that
-need more than 8 bits are few).
+rounding. Every other operator reads int16 values narrowed to int8.
 """
 
 from __future__ import annotations

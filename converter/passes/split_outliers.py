@@ -1,6 +1,6 @@
 """Outlier channel splitting: the input channels with the largest weights are doubled and their weights halved.
 
-Zhao et al. 2019, OCS (arXiv:1901.09504), section 3.2: W x = (w/2) x + (w/2) x, so the range of a layer's weights shrinks without clipping. The
+Zhao et al. 2019, OCS (arXiv:1901.09504): W x = (w/2) x + (w/2) x, so the range of a layer's weights shrinks without clipping. The
 channel's copy is made by the layer before, which gets a second filter like the first. It costs RATIO more multiplications there.
 """
 

@@ -12,7 +12,7 @@ from ..lockstep import Site
 
 POSITIONS = 16_384  # rows of the unfolded input that are enough for the moments of a small kernel
 PER_WEIGHT = 16  # rows per weight of a large one
-DAMPING = 0.01  # added to the diagonal, as a share of its mean (Frantar et al. 2022, GPTQ, section 3.3, step 3)
+DAMPING = 0.01  # added to the diagonal, as a share of its mean (Frantar et al. 2022, GPTQ, step 3)
 
 
 @dataclass

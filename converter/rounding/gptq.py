@@ -1,9 +1,9 @@
 """One-shot rounding by second order: each weight is rounded in turn and the rest of its row makes up for the error.
 
 Frantar et al. 2022, GPTQ (arXiv:2210.17323), equation 2 and algorithm 1, in the order of falling diagonal; it is the optimal brain
-quantizer (Frantar and Alistarh 2022, OBC, arXiv:2208.11580, equation 7) with one order for all rows. Convolutions are unfolded; a depthwise
+quantizer (Frantar and Alistarh 2022, OBC, arXiv:2208.11580) with one order for all rows. Convolutions are unfolded; a depthwise
 convolution is one small problem per channel. The sweeps of coordinate descent afterwards are QuantEase (Behdin et al. 2023,
-arXiv:2309.01885, equation 10): every weight is set again to the best integer given all the others, so the error only falls.
+arXiv:2309.01885): every weight is set again to the best integer given all the others, so the error only falls.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Each weight to its nearest integer (Jacob et al. 2018, arXiv:1712.05877, equation 2)."""
+"""Each weight to its nearest integer (Jacob et al. 2018, arXiv:1712.05877)."""
 
 from __future__ import annotations
 

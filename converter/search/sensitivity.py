@@ -1,8 +1,8 @@
 """What each layer costs at each number of bits, measured on the float network with that layer's weights alone changed.
 
 - `measured`: the divergence of the outputs with the layer's rounded weights in place
-- `hessian`: HAWQ-V2 (Dong et al. 2020, arXiv:1911.03852, section 3.1): mean trace of the layer's Hessian times the squared error of its weights. The
-  trace is Hutchinson's estimate; v^T H v comes from the loss at W + e v, whose first derivative at W is 0, so no gradients are needed
+- `hessian`: HAWQ-V2 (Dong et al. 2020, arXiv:1911.03852, equation 2.11): mean trace of the layer's Hessian times the squared error of its
+  weights. The trace is Hutchinson's estimate; v^T H v comes from the loss at W + e v, whose first derivative at W is 0, so no gradients are needed
 - `estimate`: the relative squared error of the weights, before anything is measured
 """
 
