@@ -112,7 +112,9 @@ def test_the_quantized_export_of_pytorch(tmp_path: Path) -> None:
     prepared = fx.prepare_fx(module, get_default_qconfig_mapping("x86"), (x,))
     prepared(x)
     path = str(tmp_path / "torch.onnx")
-    torch.onnx.export(fx.convert_fx(prepared), (x,), path, dynamo=False, opset_version=17, input_names=["input"], dynamic_axes={"input": {0: "N"}})
-    model = convert(path)
-    scale = model.graph.tensors[model.outputs[0].tensor].scale
-    assert np.abs(intq.Session(model).run(X) - run(path, {"input": X})[0]).max() <= 1.01 * scale
+    quantized = fx.convert_fx(prepared)
+    names = {"input_names": ["input"], "output_names": ["output"], "dynamic_axes": {"input": {0: "N"}, "output": {0: "N"}}}
+    torch.onnx.export(quantized, (x,), path, dynamo=False, opset_version=17, **names)
+    for model in (convert(path), convert(quantized, example_inputs=x[:1])):
+        scale = model.graph.tensors[model.outputs[0].tensor].scale
+        assert np.abs(intq.Session(model).run(X) - run(path, {"input": X})[0]).max() <= 1.01 * scale
