@@ -2,8 +2,11 @@
 
     python -m intq.bench.zoo --images FOLDER [--only NAME ...] [--markdown docs/coverage.md]
 
-Weights are seeded, batch normalization has the statistics of natural images (32 of them seen in training mode). SQNR is over 64
-images, each output's mean removed; the calibration images are 32 others, the same for both engines.
+Weights are seeded, batch normalization has the statistics of the calibration images. The pictures of the folder are taken in a
+seeded order: the first CALIBRATION calibrate both engines, the TEST next give the SQNR of the outputs (each output's mean removed):
+with min-max ranges as onnxruntime's, and with the ranges of the default recipe (least squared error). With the latter a layer alone is
+fed its float values for the calibration images, quantized: what it shows is the noise of the layer's integers, and not how far
+the ranges of so few images hold for others, which the outputs show.
 """
 
 from __future__ import annotations
@@ -29,6 +32,8 @@ from ..session import Session
 
 F32 = npt.NDArray[np.float32]
 SIZE = 224
+CALIBRATION, TEST = 32, 64
+STATISTICS = 16  # images per batch while batch normalization learns its statistics
 # name -> (module, function or class, input size)
 NETWORKS: dict[str, tuple[str, str, int]] = {
     "AlexNet": ("pytorchcv.models.alexnet", "alexnet", SIZE),
@@ -61,10 +66,11 @@ NETWORKS: dict[str, tuple[str, str, int]] = {
 
 @dataclass(frozen=True)
 class Row:
-    """One network: SQNR in dB end to end (ours, onnxruntime's), the least of a layer fed float, seconds, bytes, milliseconds."""
+    """One network: SQNR in dB end to end (min-max, MSE, onnxruntime's), the least of a layer fed float, seconds, megabytes, milliseconds."""
 
     name: str
     sqnr: float
+    mse: float
     peer: float
     worst: float
     worst_layer: str
@@ -78,9 +84,10 @@ def images(folder: Path, size: int, count: int) -> F32:
     """`count` pictures as NCHW floats, normalized as ImageNet networks expect; or rows of them, for the one-dimensional network."""
     from PIL import Image
 
-    files = sorted([*folder.glob("*.jpg"), *folder.glob("*.png")])[:count]
+    files = sorted([*folder.glob("*.jpg"), *folder.glob("*.png")])
     if len(files) < count:
         raise SystemExit(f"{folder} holds {len(files)} pictures, {count} are needed")
+    files = [files[i] for i in np.random.default_rng(0).permutation(len(files))[:count]]
     side = size or SIZE
     pixels = np.stack([np.asarray(Image.open(f).convert("RGB").resize((side, side), Image.Resampling.BILINEAR)) for f in files])
     x = (pixels.astype(np.float32) / 255 - np.array([0.485, 0.456, 0.406], np.float32)) / np.array([0.229, 0.224, 0.225], np.float32)
@@ -104,7 +111,8 @@ def build(name: str, x: F32) -> Any:
     for m in norms:
         m.train()
     with torch.no_grad():
-        net(torch.from_numpy(x))  # one batch: what the network then computes for these images is normalized exactly
+        for start in range(0, len(x), STATISTICS):
+            net(torch.from_numpy(x[start : start + STATISTICS]))
     return net.eval()
 
 
@@ -140,14 +148,16 @@ def measure(name: str, folder: Path, layers: int, with_peer: bool) -> Row:
     from ..converter.torch_export import export
 
     size = NETWORKS[name][2]
-    x = images(folder, size, 96)
-    calibration, test = x[:32], x[32:]
+    x = images(folder, size, CALIBRATION + TEST)
+    calibration, test = x[:CALIBRATION], x[CALIBRATION:]
     net = build(name, calibration)
     proto = export(net, calibration[:1])
     start = time.perf_counter()
-    model = convert(proto, calibration=calibration, recipe="fast")
+    model = convert(proto, calibration=calibration, recipe={"base": "fast", "calibrator": "mse"})
     seconds = time.perf_counter() - start
-    result = compare(proto, model, test, layers=layers)
+    plain = compare(proto, convert(proto, calibration=calibration, recipe="fast"), test, layers=0)
+    result = compare(proto, model, test, layers=0)
+    alone = compare(proto, model, calibration[:layers], layers=layers) if layers else result
     peer = math.nan
     if with_peer:
         import torch
@@ -158,7 +168,7 @@ def measure(name: str, folder: Path, layers: int, with_peer: bool) -> Row:
         with tempfile.TemporaryDirectory() as place, contextlib.redirect_stdout(io.StringIO()):
             given = peer_outputs(proto, calibration, test, Path(place))
         peer = min(_sqnr(Noise(), a, b) for a, b in zip(real, given, strict=True))
-    worst = result.worst(1)[0] if result.layers else None
+    worst = alone.worst(1)[0] if alone.layers else None
     session = Session(model)
     one = test[:1]
     laps = []
@@ -168,6 +178,7 @@ def measure(name: str, folder: Path, layers: int, with_peer: bool) -> Row:
         laps.append(time.perf_counter() - start)
     return Row(
         name,
+        min(plain.outputs.values()),
         min(result.outputs.values()),
         peer,
         worst.isolated if worst else math.nan,
@@ -187,20 +198,20 @@ def _sqnr(noise: Any, a: F32, b: F32) -> float:
 
 def markdown(rows: list[Row]) -> str:
     lines = [
-        "| network | SQNR dB | onnxruntime QDQ dB | worst layer alone dB | integer nodes | conversion s | size MB | latency ms |",
-        "|---|---|---|---|---|---|---|---|",
+        "| network | min-max dB | MSE dB | onnxruntime QDQ dB | worst layer alone dB | integer nodes | conversion s | size MB | latency ms |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for r in rows:
-        numbers = f"{r.sqnr:.1f} | {r.peer:.1f} | {r.worst:.1f} | {r.nodes} | {r.seconds:.1f} | {r.megabytes:.2f} | {r.milliseconds:.2f}"
-        lines.append(f"| {r.name} | {numbers} |")
+        quality = f"{r.sqnr:.1f} | {r.mse:.1f} | {r.peer:.1f} | {r.worst:.1f}"
+        lines.append(f"| {r.name} | {quality} | {r.nodes} | {r.seconds:.1f} | {r.megabytes:.2f} | {r.milliseconds:.2f} |")
     return "\n".join(lines)
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m intq.bench.zoo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=Path, required=True, help="a folder of at least 96 natural images")
+    parser.add_argument("--images", type=Path, required=True, help=f"a folder of at least {CALIBRATION + TEST} natural images")
     parser.add_argument("--only", nargs="*", choices=list(NETWORKS), help="these networks only")
-    parser.add_argument("--layers", type=int, default=64, help="images used for the SQNR of layers (default 64)")
+    parser.add_argument("--layers", type=int, default=32, help="images used for the SQNR of layers (default 32)")
     parser.add_argument("--no-peer", action="store_true", help="leave onnxruntime's quantization out")
     parser.add_argument("--markdown", type=Path, help="put the table into this file, between the lines <!-- zoo --> and <!-- /zoo -->")
     parser.add_argument("--json", type=Path, help="keep the rows here; networks already in it are not measured again")

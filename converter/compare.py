@@ -30,6 +30,8 @@ from .pipeline import prepare
 from .quantize import QParam
 from .ranges import narrow_name, wide_capable
 
+LARGE = 1 << 16  # elements
+
 
 @dataclass(frozen=True)
 class LayerError:
@@ -74,22 +76,26 @@ class Comparison:
 
 
 class Noise:
-    """Sums for the SQNR of one tensor over a stream of batches."""
+    """Sums for the SQNR of one tensor over a stream of batches, about the first sample, which keeps float32 exact enough for a large one."""
 
     def __init__(self) -> None:
         self.count = 0
+        self._origin: Array = np.zeros(0)
         self._sums: list[Array] = []
+        self._squares = [0.0, 0.0]
 
     def add(self, reference: Array, given: Array) -> None:
-        a = reference.astype(np.float64)
-        e = a - given
-        now = [a.sum(axis=0), (a * a).sum(axis=0), e.sum(axis=0), (e * e).sum(axis=0)]
+        kind = np.float64 if reference.size < LARGE else np.float32
+        if not self.count:
+            self._origin = reference[:1].astype(kind)
+        parts = [reference.astype(kind, copy=False) - self._origin, np.subtract(reference, given, dtype=kind)]
+        now = [part.sum(axis=0) for part in parts]
         self._sums = now if not self._sums else [s + n for s, n in zip(self._sums, now, strict=True)]
-        self.count += len(a)
+        self._squares = [s + float(np.vdot(part, part)) for s, part in zip(self._squares, parts, strict=True)]
+        self.count += len(reference)
 
     def sqnr(self) -> float:
-        a, aa, e, ee = self._sums
-        signal, noise = float((aa - a * a / self.count).sum()), float((ee - e * e / self.count).sum())
+        signal, noise = (square - float(np.vdot(s, s)) / self.count for square, s in zip(self._squares, self._sums, strict=True))
         if noise <= 1e-18 * max(signal, 1e-300):
             return math.inf
         return 10 * math.log10(max(signal, 1e-300) / noise)
