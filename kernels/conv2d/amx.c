@@ -78,7 +78,7 @@ void intq_conv2d_any_amx(const void *params, void *const *io, int64_t begin, int
 
 int64_t intq_conv2d_any_amx_prepare(void *params, uint8_t *packed) {
     intq_conv2d *p = params;
-    if (p->gemm == intq_gemm_s8s8_32x32x4_amx && (int64_t)p->n * p->oh * p->ow < 8) { /* too few rows to fill tiles: bound by the weights */
+    if (p->gemm == intq_gemm_s8s8_32x32x4_amx && (int64_t)p->n * p->oh * p->ow < 16) { /* too few rows to fill tiles: bound by the weights */
         p->gemm = intq_gemm_u8s8_12x32x4_avx512vnni;
         p->ku = 4;
         p->flags = INTQ_UNSIGNED_A;
