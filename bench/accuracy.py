@@ -232,6 +232,7 @@ def main(argv: list[str] | None = None) -> int:
     p.add_argument("--network", action="append", choices=list(TASKS), help="may be repeated (default: all)")
     p.add_argument("--only", choices=("recipes", "latency", "methods"), help="one of the tables")
     p.add_argument("--method", help="only methods whose name contains this")
+    p.add_argument("--setting", action="append", choices=list(SETTINGS), help="may be repeated (default: all)")
     p.add_argument("--calibration", type=int, default=128, help="calibration inputs (default: 128)")
     p.add_argument("--images", type=int, default=2000, help="test inputs at most (default: 2000)")
     p.add_argument("--json", metavar="FILE", help="keep cells in FILE as they are measured, and take those that it has")
@@ -253,7 +254,7 @@ def main(argv: list[str] | None = None) -> int:
         for method, given in METHODS.items():
             for setting, bits in SETTINGS.items():
                 cell = f"{network} {setting}"
-                if (args.method and args.method not in method) or cell in found.get(method, {}):
+                if (args.method and args.method not in method) or setting not in (args.setting or SETTINGS) or cell in found.get(method, {}):
                     continue
                 start = time.perf_counter()
                 a, classes, _ = measured.cell({**bits, **given})

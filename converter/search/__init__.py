@@ -112,6 +112,9 @@ def plans(
     cost, rest, budget, what = costs(net, recipe, nodes, allowed, known := Latencies(build))
     unmeasured = {name: dict.fromkeys(row, 0.0) for name, row in cost.items()}
     solve(unmeasured, cost, budget - rest, what)  # an impossible budget is said before anything is measured
+    most = {name: max(row) for name, row in allowed.items()}
+    if what != "latency_ms" and (total := rest + sum(cost[name][bits] for name, bits in most.items())) <= budget:
+        return [Plan(most, total)]
     table = sensitivities(net, nodes, allowed, samples, recipe.search, progress)
     with contextlib.suppress(KeyboardInterrupt):
         wide = [node for node in nodes if WIDE in allowed[node.name]]
