@@ -60,9 +60,9 @@ def table_of(kind: str, values: Array) -> Array:
     raise InputError(f"codebook {kind!r} is unknown; there are {', '.join(KINDS)}")
 
 
-def encode(weight: Array, kind: str = "linear", group: int = 64) -> Codes:
+def encode(weight: Array, kind: str = "linear", group: int = 64, least: Array | None = None) -> Codes:
     """Codes of weight[N, K]. Each group's scale is an integer times its channel's, with as many bits, up to 8, as int32 sums allow; codes are
-    rounded against that integer. Raises InputError for an unknown kind or a group that is no multiple of 4."""
+    rounded against that integer. `least`[N]: scales may not be below. Raises InputError for an unknown kind, or a group that is no multiple of 4."""
     if group < 4 or group % 4:
         raise InputError(f"group {group} is no multiple of 4")
     n, k = weight.shape
@@ -80,6 +80,8 @@ def encode(weight: Array, kind: str = "linear", group: int = 64) -> Codes:
     largest = int(np.abs(table.astype(np.int64)).max())
     most = max(1, min(MOST, 2**30 // (largest * 255 * k)))
     scale = np.maximum(top.max(axis=1), 1e-30) / (largest * most)
+    if least is not None:
+        scale = np.maximum(scale, least)
     multipliers = np.clip(np.rint(top / (largest * scale[:, None])), 1, most).astype(np.uint8)
     steps = w / (scale[:, None, None] * multipliers[..., None])
     codes = np.zeros(w.shape, np.uint8)

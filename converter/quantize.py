@@ -6,10 +6,14 @@ Jacob et al. 2018 (arXiv:1712.05877), equation 1; Krishnamoorthi 2018 (arXiv:180
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .ir import Array, Float, Node
+
+if TYPE_CHECKING:
+    from .codebook import Codes
 
 BIAS_LIMIT = 2.0**30  # leaves room for the products in the int32 accumulator; the bound proof is exact, this is only a target
 SMALLEST = 2.0**-38  # effective scales below it are not represented, nor needed: an int32 times it is less than 1/64
@@ -66,6 +70,7 @@ class QWeight:
     bias: Array
     bits: int = 8
     zero_point: int = 0
+    codes: tuple[Codes, str, int] | None = None  # of a linear layer with codes per group: with the kind of table and the size of a group
 
 
 def layers(net: Float) -> list[Node]:

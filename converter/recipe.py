@@ -19,7 +19,8 @@ from .prune import Prune
 from .rounding import ROUNDINGS
 from .rounding.scales import SCALES
 
-WEIGHTS = {"int8": 8, "int4": 4, "int2": 2}
+WEIGHTS = {"int8": 8, "int4": 4, "int2": 2, "log2": 4, "shift": 4, "apot": 4, "kmeans4": 4, "ternary": 2}
+TABLES = ("log2", "shift", "apot", "kmeans4", "ternary")  # weights that are codes into a table (`coded.py`)
 ACTIVATIONS = {"int16": 16, "int8": 8, "int6": 6, "int4": 4}
 GRANULARITIES = ("channel", "group", "tensor")
 CORRECTIONS = ("none", "analytic", "empirical")

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from . import coded
 from .bn_statistics import Statistics
 from .calibrate import Progress
 from .ir import Array, Float, Node
 from .lockstep import Site, spread, walk
 from .prune import Prune, prune_layer, ratios
 from .quantize import QParam, QWeight, fit_scale, float_weights, layers
-from .recipe import WEIGHTS, Layer, Recipe
+from .recipe import TABLES, WEIGHTS, Layer, Recipe
 from .rounding import ROUNDINGS
 from .rounding.base import Moments, moments
 from .rounding.bias import analytic, empirical
@@ -50,10 +51,15 @@ def group_multipliers(weight: Array, scale: Array, bits: int, size: int) -> tupl
 def quantize(weight: Array, bias: Array, x: QParam, y: QParam, choice: Layer, groups: int = 1, found: Moments | None = None) -> QWeight:
     """weight[O, ...] and bias[O] in float64 to integers; `found` are the moments of the layer's inputs, which all roundings but `nearest` need."""
     bits, count = bits_of(choice), len(weight)
+    kind = str(choice.weights)
+    if kind in TABLES and choice.granularity == "group" and weight.ndim == 2:
+        return coded.per_group(weight, bias, x, y, coded.KINDS[kind], int(choice.group_size or 64))
     rows = weight.reshape(count, -1)
     importance = None
     if found is not None:
         importance = np.repeat(np.einsum("gkk->gk", found.hessian), count // found.groups, axis=0) + 1e-12
+    if kind in TABLES:
+        return coded.per_channel(weight, bias, x, y, kind, str(choice.rounding), groups, found, importance)
     method = SCALES[str(choice.weight_range)]
     if choice.granularity == "tensor":
         flat = importance.reshape(1, -1) if importance is not None else None

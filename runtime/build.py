@@ -17,7 +17,7 @@ from .fuse import residual_adds
 from .graph import Array, Graph, Tensor
 from .kernel_api import ffi, pick
 from .memory import Pool, aligned
-from .ops import Op, View, sparse
+from .ops import Op, View, coded, sparse
 from .ops.elementwise import Add
 
 if TYPE_CHECKING:
@@ -164,7 +164,8 @@ class Builder:
             "stride_h": stride[0], "stride_w": stride[1], "dilation_h": dilation[0], "dilation_w": dilation[1],
             "pad_top": pads[0], "pad_left": pads[1], "x_zero_point": v.x().zero_point, "w_zero_point": v.x(1).zero_point,
         }  # fmt: skip
-        fastest(self, v, [("dense", lambda: self.dense_product(v, op, weights, geometry)), *sparse.forms(self, v, op, weights, geometry)])
+        fastest(self, v, [("dense", lambda: self.dense_product(v, op, weights, geometry)), *sparse.forms(self, v, op, weights, geometry),
+                          *coded.forms(self, v, op, weights, geometry)])  # fmt: skip
 
     def dense_product(self, v: View, op: Product, weights: Array, geometry: dict[str, int]) -> None:
         variant = "s16" if op.rounding == "i64_15" else "any"

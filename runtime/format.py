@@ -1,8 +1,8 @@
 """The .intq file: a safetensors container whose metadata key `intq` holds the graph as JSON.
 
 Weights are plain, but for those of 4 and 2 bits, which are packed; what a kernel wants is made at load.
-Version 1 of the JSON: {"version", "name", "numerics", "recipe", "tensors", "nodes", "inputs", "outputs", "states", "packed"}; unknown
-keys are errors.
+Version 1 of the JSON: {"version", "name", "numerics", "recipe", "tensors", "nodes", "inputs", "outputs", "states", "packed",
+"tables"}; unknown keys are errors.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import safetensors.numpy
 from .errors import FormatError
 from .graph import Graph, Node, Port, State, Tensor
 from .ops import REGISTRY
-from .packing import bits_of, pack, unpack
+from .packing import bits_of, coded, lookup, pack, unpack
 
 VERSION = 1
 
@@ -51,11 +51,18 @@ class GraphRecord(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     outputs: list[Port]
     states: list[State] = []
     packed: dict[str, int] = {}
+    tables: dict[str, list[int]] = {}
 
 
 def to_bytes(graph: Graph, numerics: str, recipe: dict[str, Any]) -> bytes:
     """Serialize; the same graph gives the same bytes."""
     packed = {name: bits for name, array in graph.constants.items() if (bits := bits_of(array)) < 8}
+    tables = {}
+    arrays = dict(graph.constants)
+    for name, array in graph.constants.items():
+        if name not in packed and (found := coded(array)) is not None:
+            tables[name], packed[name] = found[0].tolist(), found[1]
+            arrays[name] = np.searchsorted(found[0], array).astype(np.int8)
     record = GraphRecord(
         version=VERSION,
         name=graph.name,
@@ -66,9 +73,10 @@ def to_bytes(graph: Graph, numerics: str, recipe: dict[str, Any]) -> bytes:
         inputs=graph.inputs,
         outputs=graph.outputs,
         states=graph.states,
-        packed=packed,
+        packed=dict(sorted(packed.items())),
+        tables=dict(sorted(tables.items())),
     )
-    arrays = {name: pack(array, packed[name]) if name in packed else array for name, array in graph.constants.items()}
+    arrays = {name: pack(array, packed[name]) if name in packed else array for name, array in arrays.items()}
     return bytes(safetensors.numpy.save(arrays, {"intq": msgspec.json.encode(record).decode()}))
 
 
@@ -105,6 +113,8 @@ def build(record: GraphRecord, arrays: dict[str, np.ndarray[Any, Any]]) -> Graph
             raise FormatError(f"data for tensor {name!r}, which the graph does not have")
         bits = record.packed.get(name)
         graph.constants[name] = np.ascontiguousarray(array) if bits is None else unpack(array, bits, graph.tensors[name])
+        if bits is not None and name in record.tables:
+            graph.constants[name] = lookup(graph.constants[name], record.tables[name], bits, name)
     for node in record.nodes:
         if node.op not in REGISTRY:
             raise FormatError(f"node {node.name!r}: op {node.op!r} is unknown to this release; known: {', '.join(sorted(REGISTRY))}")

@@ -23,6 +23,26 @@ def bits_of(array: Array) -> int:
     return next((bits for bits in BITS if -(2 ** (bits - 1)) <= low and high < 2 ** (bits - 1)), 8)
 
 
+def codebook(array: Array) -> Array | None:
+    """The values of an int8 array, in order, where there are at most 16; None otherwise."""
+    found = np.flatnonzero(np.bincount(array.reshape(-1).view(np.uint8), minlength=256)).astype(np.uint8).view(np.int8)
+    return np.sort(found) if 0 < len(found) <= 16 else None
+
+
+def coded(array: Array) -> tuple[Array, int] | None:
+    """The table of an int8 constant that `bits_of` leaves at 8 bits but of which only 16 values occur, and the bits of an index; else None."""
+    table = codebook(array) if array.dtype == np.int8 and array.ndim >= 2 and array.size >= LEAST else None
+    return None if table is None else (table, 2 if len(table) <= 4 else 4)
+
+
+def lookup(codes: Array, table: list[int], bits: int, name: str) -> Array:
+    """What `unpack` made of indices, as the values they stand for. Raises `FormatError` for an index or a value out of range."""
+    index = codes.view(np.uint8) & (2**bits - 1)
+    if not table or len(table) > 16 or not all(-128 <= value <= 127 for value in table) or int(index.max()) >= len(table):
+        raise FormatError(f"tensor {name!r}: its codes do not fit its table of {len(table)} values")
+    return np.asarray(np.array(table, np.int8)[index])
+
+
 def pack(array: Array, bits: int) -> Array:
     """int8 of any shape to uint8[ceil(size * bits / 8)]; the last byte is filled with zeros."""
     per = 8 // bits

@@ -7,8 +7,9 @@ import math
 import numpy as np
 
 from ..ir import Array, Node
+from ..quantize import QWeight, quantize_bias
 from .context import Context, lowers
-from .conv import layer_constants
+from .conv import layer_constants, peaks
 from .view import View
 
 
@@ -20,12 +21,30 @@ def flattened(view: View) -> Array | None:
     return np.asarray(source.transpose(np.argsort(view.perm)).reshape(-1))
 
 
+def coded(ctx: Context, node: Node, weight: QWeight) -> None:
+    """Codes per group; a flattened image lies as the source has it, for a group is a run of the source's columns."""
+    assert weight.codes is not None
+    codes, _, group = weight.codes
+    shape, out = ctx.shape(node.inputs[0]), ctx.shape(node.output)
+    x, y = ctx.param(node.inputs[0]), ctx.param(node.output)
+    bias = quantize_bias(weight.bias, x.scale, weight.scale)
+    arrays = {"codes": codes.codes, "table": codes.table, "multipliers": codes.multipliers, "bias": bias}
+    names = [ctx.put(f"{node.name}/{key}", array) for key, array in arrays.items()]
+    multiplier, shift, rounding = ctx.requantizer(node.name, x.scale * weight.scale / y.scale, peaks(ctx, node, weight, bias.astype(np.int64)))
+    result = ctx.produce(node.output, out)
+    tensor = ctx.stored(node.inputs[0], tuple(range(len(shape))))
+    ctx.emit("dense_codes", [tensor, *names, multiplier, shift], result, group=group, rounding=rounding, **ctx.limits(node))
+    ctx.place(node.output, result, tuple(range(len(out))))
+
+
 @lowers("Linear")
 def linear(ctx: Context, node: Node) -> None:
     """x[..., K], weight[N, K]. A flattened image is not transposed: the columns of the weight are."""
     x, view = node.inputs[0], ctx.view(node.inputs[0])
     shape, out = ctx.shape(x), ctx.shape(node.output)
     weight = ctx.weight(node)
+    if weight.codes is not None:
+        return coded(ctx, node, weight)
     q, index = weight.q, flattened(view)
     if index is not None:
         tensor, q = ctx.reshape(view.tensor, shape), np.ascontiguousarray(q[:, index])

@@ -26,11 +26,19 @@ class Moments:
     cross: Array
     groups: int
     keep: Array | None = None  # bool[G, O/G, K]: weights that may be other than zero; None: all
+    table: Array | None = None  # the integers that weights may be, in order; None: all that the bits have
 
     def damped(self) -> Array:
         diagonal = np.einsum("gkk->gk", self.hessian)
         ridge = DAMPING * diagonal.mean(axis=1, keepdims=True) + 1e-12
         return self.hessian + np.eye(self.hessian.shape[1]) * ridge[:, :, None]
+
+
+def snap(steps: Array, top: Array | float, table: Array | None = None) -> Array:
+    """The nearest integers within +-top, of those in the table where there is one."""
+    if table is None:
+        return np.asarray(np.clip(np.rint(steps), -top, top))
+    return np.asarray(np.clip(table[np.searchsorted((table[1:] + table[:-1]) / 2, steps)], -top, top))
 
 
 def windows(site: Site, x: Array) -> Array:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..ir import Array
-from .base import Moments, target
+from .base import Moments, snap, target
 
 BLOCK = 64
 SWEEPS = 4
@@ -38,32 +38,32 @@ def rounded(weight: Array, scale: Array, bits: int, found: Moments | None, sweep
         w, s = wanted[group][:, order], scale[group][:, order]
         top = np.full(w.shape, 2.0 ** (bits - 1) - 1) if found.keep is None else found.keep[group][:, order] * (2.0 ** (bits - 1) - 1)
         factor = np.linalg.cholesky(np.linalg.inv(h)).T
-        q[group] = descend(w, s, top, h, eliminate(w.copy(), s, top, factor), sweeps)[:, back]
+        q[group] = descend(w, s, top, h, eliminate(w.copy(), s, top, factor, found.table), sweeps, found.table)[:, back]
     return q
 
 
-def eliminate(w: Array, scale: Array, top: Array, factor: Array) -> Array:
+def eliminate(w: Array, scale: Array, top: Array, factor: Array, table: Array | None = None) -> Array:
     """GPTQ's algorithm 1 on w[O, K] (destroyed), integers up to top[O, K]: `factor` is the upper Cholesky factor of the inverse Hessian."""
     q = np.empty_like(w)
     for start in range(0, w.shape[1], BLOCK):
         stop = min(start + BLOCK, w.shape[1])
         errors = np.empty((len(w), stop - start))
         for k in range(start, stop):
-            q[:, k] = np.clip(np.rint(w[:, k] / scale[:, k]), -top[:, k], top[:, k])
+            q[:, k] = snap(w[:, k] / scale[:, k], top[:, k], table)
             errors[:, k - start] = (w[:, k] - q[:, k] * scale[:, k]) / factor[k, k]
             w[:, k + 1 : stop] -= errors[:, k - start, None] * factor[k, k + 1 : stop]
         w[:, stop:] -= errors @ factor[start:stop, stop:]
     return q
 
 
-def descend(w: Array, scale: Array, top: Array, h: Array, q: Array, sweeps: int) -> Array:
+def descend(w: Array, scale: Array, top: Array, h: Array, q: Array, sweeps: int, table: Array | None = None) -> Array:
     """Coordinate descent on (w - s q) H (w - s q)^T: with the others fixed, the best w_k - s_k q_k is -sum_j!=k e_j H_jk / H_kk."""
     error = w - scale * q
     for _ in range(sweeps):
         before = q.copy()
         for k in range(w.shape[1]):
             rest = error @ h[:, k] - error[:, k] * h[k, k]
-            q[:, k] = np.clip(np.rint((w[:, k] + rest / h[k, k]) / scale[:, k]), -top[:, k], top[:, k])
+            q[:, k] = snap((w[:, k] + rest / h[k, k]) / scale[:, k], top[:, k], table)
             error[:, k] = w[:, k] - scale[:, k] * q[:, k]
         if np.array_equal(before, q):
             break

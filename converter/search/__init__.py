@@ -18,7 +18,7 @@ from ..ir import Array, Float, Node
 from ..lower import Context
 from ..quantize import QParam, layers
 from ..ranges import wide_capable
-from ..recipe import Layer, Recipe
+from ..recipe import TABLES, Layer, Recipe
 from .activations import activation_losses
 from .latency import Latencies, within
 from .program import solve
@@ -45,7 +45,8 @@ def searchable(net: Float, recipe: Recipe) -> tuple[list[Node], dict[str, tuple[
 
     16-bit activations cost no bytes but time: they are a choice under a budget of latency.
     """
-    nodes = [node for node in layers(net) if node.op != "Affine"]
+    given = {n.name: str(recipe.layer(n.name, i, len(layers(net))).weights) for i, n in enumerate(layers(net))}
+    nodes = [node for node in layers(net) if node.op != "Affine" and given[node.name] not in TABLES]
     count, place = len(layers(net)), {node.name: i for i, node in enumerate(layers(net))}
     free = msgspec.structs.replace(recipe, weights="int2")
     named = msgspec.structs.replace(recipe, weights="int4")
