@@ -23,6 +23,11 @@ def shape(s: Source, v: View) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def column(s: Source, v: View) -> str:
+    """Scratch for the bits that one output pixel sees."""
+    return f"(uint8_t *){s.temporary(v.array(1)[0].nbytes, 'column')}"
+
+
 @emitter("bconv2d")
 def bconv2d(s: Source, v: View) -> None:
     a: Any = v.node.attrs
@@ -37,7 +42,7 @@ def bconv2d(s: Source, v: View) -> None:
         more = f" + n * {v.y().size // n}" if n > 1 else ""
         residual = s.ref(v.node.inputs[5]) + more if len(v.node.inputs) == 6 else "NULL"
         layer = s.struct("bconv2d_s16_layer", fields)
-        images(s, v, lambda x, y: f"bconv2d_s16({layer}, {x}, {residual}, {y});")
+        images(s, v, lambda x, y: f"bconv2d_s16({layer}, {x}, {residual}, {y}, {column(s, v)});")
         return
     rounding = rounding_of(s, v)
     s.use("bconv2d", rounding)
@@ -45,7 +50,7 @@ def bconv2d(s: Source, v: View) -> None:
     fields |= {"bias": s.array("bias", bias.astype(np.int32)), "multiplier": s.array("multiplier", v.array(3))}
     fields |= {"shift": s.array("shift", v.array(4).astype(np.int8))}
     layer = s.struct(f"bconv2d_{rounding}_layer", fields)
-    images(s, v, lambda x, y: f"bconv2d_{rounding}({layer}, {x}, {y});")
+    images(s, v, lambda x, y: f"bconv2d_{rounding}({layer}, {x}, {y}, {column(s, v)});")
 
 
 @emitter("bconv2d_bits")
@@ -53,7 +58,7 @@ def bconv2d_bits(s: Source, v: View) -> None:
     s.use("bconv2d_bits")
     layer = s.struct("binary_shape", shape(s, v))
     threshold, flip = s.array("threshold", v.array(2)), s.array("flip", v.array(3).astype(np.uint8))
-    images(s, v, lambda x, y: f"bconv2d_bits({layer}, {threshold}, {flip}, {x}, {y}, {v.y().shape[-1]});")
+    images(s, v, lambda x, y: f"bconv2d_bits({layer}, {threshold}, {flip}, {x}, {y}, {v.y().shape[-1]}, {column(s, v)});")
 
 
 @emitter("bsign")
