@@ -92,6 +92,20 @@ def test_batches(tmp_path: Path) -> None:
     check(with_ports(g, ["x"], ["y", "depth"]), tmp_path)
 
 
+def test_depthwise_weights_with_a_zero_point(tmp_path: Path) -> None:
+    """Of one input channel it is a convolution of one group, of several outputs per channel one of many."""
+    graphs = []
+    for i, (c, outputs, zero_point) in enumerate([(1, 4, 9), (1, 1, -77), (5, 1, 30), (3, 2, 100)]):
+        g, rng = Graph("g"), np.random.default_rng(i)
+        more = [g.constant(n, np.full(c * outputs, value, np.int32)) for n, value in (("b", 100), ("m", 20000), ("s", -3))]
+        w = g.constant("w", rng.integers(-128, 128, (3, 3, c * outputs)).astype(np.int8), zero_point=zero_point)
+        g.tensor("x", (1, 5, 5, c), zero_point=-20)
+        g.tensor("y", (1, 5, 5, c * outputs), zero_point=5)
+        g.node(REGISTRY["dwconv2d"](pads=(1, 1, 1, 1)), ["x", w, *more], ["y"])
+        graphs.append(with_ports(g, ["x"], ["y"]))
+    check(merge(graphs), tmp_path)
+
+
 @pytest.mark.parametrize("low", [-8, -1, 0])
 def test_packed_products(low: int, tmp_path: Path) -> None:
     """Four bits and few nonzeros in dense layers and convolutions of odd sizes; runs of zeros longer than a distance holds."""

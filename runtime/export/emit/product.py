@@ -12,17 +12,22 @@ from ..source import MULTIPLIER, Source
 from .base import clamp_fields, emitter, faster, images, rounding_constant, rounding_of, wrap32
 from .wide import direct
 
-COLUMNS = {"": 4, "nibbles": 8, "sparse": 4}  # gathered output pixels that each form of conv2d holds
+COLUMNS = {"": 4, "nibbles": 8, "sparse": 4, "zero": 4}  # gathered output pixels that each form of conv2d holds
 UNPACKED = 4  # rows of weights that matmul_nibbles holds
 SPARSE_BYTES = 0.4  # of the dense weights: more is not worth it where a target has dot-product instructions
 
 
-def product(s: Source, v: View, rounding: str, weights: Array, channel_axis: int, channels: int, depth: int) -> dict[str, Any]:
-    """Fields of product_<rounding>: the bias takes over the input's zero point and the rounding constant, modulo 2^32."""
-    if depth * 2**14 >= 2**31:
+def product(
+    s: Source, v: View, rounding: str, weights: Array, channel_axis: int, channels: int, depth: int, folded: bool = True
+) -> dict[str, Any]:
+    """Fields of product_<rounding>: the bias takes over the rounding constant and, if `folded`, the input's zero point, modulo 2^32."""
+    w_zero_point = v.x(1).zero_point
+    if depth * 2 ** (15 if w_zero_point else 14) >= 2**31:
         s.unsupported(v, f"op {v.node.op} with sums of {depth} products")
     axes = tuple(i for i in range(weights.ndim) if i != channel_axis)
-    bias = v.array(2).astype(np.int64) - v.x().zero_point * weights.astype(np.int64).sum(axis=axes)
+    bias = v.array(2).astype(np.int64)
+    if folded:
+        bias = bias - v.x().zero_point * (weights.astype(np.int64) - w_zero_point).sum(axis=axes)
     bias = bias + rounding_constant(rounding, v.array(4))
     multiplier = v.array(3).astype(np.int16 if MULTIPLIER.get(rounding) else np.int32)
     return {
@@ -63,8 +68,10 @@ def sparse(flat: Array) -> tuple[Array, Array, Array] | None:
     return np.array(values, np.int8), np.array(distances, np.uint8), np.array(counts, np.uint16)
 
 
-def matrix(s: Source, flat: Array, fields: dict[str, Any], rounding: str) -> tuple[str, str, dict[str, Any]]:
-    """The form that these weights [O, K] take ("", "nibbles", "sparse"), its C type, and its fields with the weights."""
+def matrix(s: Source, flat: Array, fields: dict[str, Any], rounding: str, w_zero_point: int) -> tuple[str, str, dict[str, Any]]:
+    """The form that these weights [O, K] take ("", "nibbles", "sparse", "zero"), its C type, and its fields with the weights."""
+    if w_zero_point:
+        return "zero", f"product_{rounding}", {"weights": s.array("weights", flat), **fields}
     if 2 * np.count_nonzero(flat) <= SPARSE_BYTES * flat.size and (found := sparse(flat)) and len(found[0]):
         values, distances, counts = found
         if 2 * len(values) + 2 * len(counts) <= SPARSE_BYTES * flat.size:
@@ -89,19 +96,20 @@ def window(v: View) -> dict[str, Any]:
 
 def matmul(s: Source, v: View, w: Array, rounding: str, rows: int) -> None:
     """The product of `rows` dense rows of inputs with weights [O, K]."""
-    form, ctype, fields = matrix(s, w, product(s, v, rounding, w, 0, *w.shape), rounding)
+    form, ctype, fields = matrix(s, w, product(s, v, rounding, w, 0, *w.shape), rounding, v.x(1).zero_point)
     function = f"matmul_{form}" if form else "matmul"
     s.use(function, rounding)
     more = f", {s.temporary(UNPACKED * w.shape[1], 'unpacked')}" if form == "nibbles" else ""
     x, y = s.ref(v.node.inputs[0]), s.ref(v.node.outputs[0])
-    s.call(f"{function}_{rounding}({s.struct(ctype, fields)}, {x}, {rows}, {y}, {w.shape[0]}{more});")
+    layer = s.struct(ctype, fields) + (f", {v.x(1).zero_point}" if form == "zero" else "")
+    s.call(f"{function}_{rounding}({layer}, {x}, {rows}, {y}, {w.shape[0]}{more});")
 
 
 @emitter("dense")
 def dense(s: Source, v: View) -> None:
     w = v.array(1)
     rows = v.x().size // w.shape[1]
-    if v.node.attrs.rounding == "i64_15" or v.x(1).zero_point:  # type: ignore[attr-defined]
+    if v.node.attrs.rounding == "i64_15":  # type: ignore[attr-defined]
         return direct(s, v, w[:, None, None, :], 1, (1, rows, 1), (1, rows, 1))
     matmul(s, v, w, faster(v, rounding_of(s, v), v.array(4)), rows)
 
@@ -113,7 +121,7 @@ def conv2d(s: Source, v: View) -> None:
 
 def convolution(s: Source, v: View, w: Array, groups: int) -> None:
     """Weights [O,KH,KW,C/groups]. Without a window's reach it is one matrix product over the pixels."""
-    if v.node.attrs.rounding == "i64_15" or v.x(1).zero_point:  # type: ignore[attr-defined]
+    if v.node.attrs.rounding == "i64_15" or (groups > 1 and v.x(1).zero_point):  # type: ignore[attr-defined]
         return direct(s, v, w, groups, v.x().shape[:3], v.y().shape[:3])
     rounding = faster(v, rounding_of(s, v), v.array(4))
     oc, kh, kw, _ = w.shape
@@ -123,11 +131,12 @@ def convolution(s: Source, v: View, w: Array, groups: int) -> None:
         return matmul(s, v, w.reshape(oc, depth), rounding, int(np.prod(v.y().shape[:3])))
     fields = product(s, v, rounding, w, 0, oc // groups, depth)
     flat = w.reshape(oc, depth)
-    form, _, fields = matrix(s, flat, fields, rounding) if groups == 1 else ("", "", {"weights": s.array("weights", w), **fields})
+    form, _, fields = matrix(s, flat, fields, rounding, v.x(1).zero_point) if groups == 1 else ("", "", {"weights": s.array("weights", w), **fields})
     function = f"conv2d_{form}" if form else "conv2d"
     s.use(function, rounding)
     image = {**shape, "c": v.x().shape[3], "kh": kh, "kw": kw, "groups": groups}
-    layer = s.struct(f"{function}_{rounding}_layer", {form if form == "sparse" else "product": fields, "shape": image})
+    more = {"w_zero_point": v.x(1).zero_point} if form == "zero" else {}
+    layer = s.struct(f"{function}_{rounding}_layer", {form if form == "sparse" else "product": fields, "shape": image, **more})
     scratch = s.temporary((COLUMNS[form] + (UNPACKED if form == "nibbles" else 0)) * depth, "columns")
     images(s, v, lambda x, y: f"{function}_{rounding}({layer}, {x}, {y}, {scratch});")
 
@@ -138,12 +147,25 @@ def dwconv2d(s: Source, v: View) -> None:
     w = v.array(1)
     kh, kw, oc = w.shape
     c = v.x().shape[3]
-    if oc != c or v.node.attrs.rounding == "i64_15" or v.x(1).zero_point:  # type: ignore[attr-defined]
+    if oc != c or v.node.attrs.rounding == "i64_15":  # type: ignore[attr-defined]
         return convolution(s, v, np.ascontiguousarray(w.transpose(2, 0, 1))[..., None], c)
     rounding = faster(v, rounding_of(s, v), v.array(4))
+    if v.x(1).zero_point:
+        return depthwise_zero(s, v, w, rounding)
     s.max_taps = max(s.max_taps, kh * kw)
     s.use("dwconv2d", rounding)
     fields = {"weights": s.array("weights", w), **product(s, v, rounding, w, 2, oc, kh * kw)}
     layer = s.struct(f"dwconv2d_{rounding}_layer", {"product": fields, **window(v), "kh": kh, "kw": kw})
     border = s.temporary(c, "border")
     images(s, v, lambda x, y: f"dwconv2d_{rounding}({layer}, {x}, {y}, {border});")
+
+
+def depthwise_zero(s: Source, v: View, w: Array, rounding: str) -> None:
+    """With a zero point of the weights."""
+    kh, kw, c = w.shape
+    s.use("dwconv2d_zero", rounding)
+    fields = {"weights": s.array("weights", w), **product(s, v, rounding, w, 2, c, kh * kw, folded=False)}
+    shape = {**window(v), "kh": kh, "kw": kw, "w_zero_point": v.x(1).zero_point}
+    layer = s.struct(f"dwconv2d_zero_{rounding}_layer", {"product": fields, **shape})
+    sums = s.temporary(4 * c, "sums")
+    images(s, v, lambda x, y: f"dwconv2d_zero_{rounding}({layer}, {x}, {y}, (int32_t *)(void *){sums});")
