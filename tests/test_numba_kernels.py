@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from elementwise_cases import BROADCASTS, POOLS, multiplier_shift
-from intq.kernels import ref
+from intq.kernels import ref, ref_lowbit
 from intq.kernels.table import table
 from kernel_cases import values
 
@@ -25,7 +25,7 @@ def function(op: str) -> Any:
 
 
 def same(op: str, *inputs: np.ndarray, **kwargs: Any) -> None:
-    expected, got = getattr(ref, op)(*inputs, **kwargs), function(op)(*inputs, **kwargs)
+    expected, got = getattr(ref if hasattr(ref, op) else ref_lowbit, op)(*inputs, **kwargs), function(op)(*inputs, **kwargs)
     assert got.dtype == expected.dtype
     np.testing.assert_array_equal(got, expected)
 
@@ -151,3 +151,29 @@ def test_lut8_and_softmax() -> None:
             same("lut8", x, rng.integers(0, 256, 256).astype(np.uint8).view(out))
         for scale in (1e-4, 0.1, 30.0):
             same("softmax", x.view(np.int8), np.rint(2.0**23 * np.exp(-np.arange(256) * scale)).astype(np.int32))
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("groups", [1, 2])
+def test_conv2d_skips_zeros(rounding: str, groups: int) -> None:
+    rng = np.random.default_rng(6)
+    x, xz = activations(rng, rounding, "random", (2, 7, 9, 8))
+    w = np.where(rng.random((12, 3, 3, 8 // groups)) < 0.85, 0, rng.integers(-128, 128, (12, 3, 3, 8 // groups))).astype(np.int8)
+    r = requant(rng, rounding, 12, 40.0 * reach(x) * 20)
+    same(
+        "conv2d", x, w, *r.values(), x_zero_point=xz, w_zero_point=0, y_zero_point=3, stride=(1, 1), dilation=(1, 2), pads=(1, 2, 1, 2),
+        groups=groups, rounding=rounding, lo=-128, hi=127,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS[:4])
+@pytest.mark.parametrize(("shape", "n", "group"), [((1, 1), 3, 4), ((3, 130), 7, 32), ((2, 5, 64), 12, 64)])
+def test_dense_codes(rounding: str, shape: tuple[int, ...], n: int, group: int) -> None:
+    rng = np.random.default_rng(7)
+    x, xz = activations(rng, rounding, "random", shape)
+    k = shape[-1]
+    codes = rng.integers(0, 256, (n, (k + 1) // 2)).astype(np.uint8)
+    multipliers = rng.integers(1, 32, (n, -(-k // group))).astype(np.uint8)
+    r = requant(rng, rounding, n, 600.0 * reach(x) * k)
+    table = rng.integers(-127, 128, 16).astype(np.int8)
+    same("dense_codes", x, codes, table, multipliers, *r.values(), x_zero_point=xz, y_zero_point=-7, group=group, rounding=rounding, lo=-128, hi=99)

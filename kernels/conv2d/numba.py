@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..numba_requant import CODES, Array, accumulator, finish_channels, jit, output
+from ..spconv2d.numba import compressed, pays
+from ..spconv2d.numba import multiply as multiply_sparse
 
 
 @jit
@@ -46,13 +48,17 @@ def multiply(cols: Array, w: Array, w_zero_point: int, acc: Array) -> None:
 @jit
 def convolve(
     x: Array, w: Array, bias: Array, multiplier: Array, shift: Array, xz: int, wz: int, yz: int, sh: int, sw: int, dh: int, dw: int, top: int,
-    left: int, groups: int, code: int, lo: int, hi: int, cols: Array, acc: Array, y: Array,
+    left: int, groups: int, code: int, lo: int, hi: int, cols: Array, acc: Array, y: Array, sparse: bool, lists: Array, position: Array, value: Array,
 ) -> None:  # fmt: skip
-    """y[N,OH,OW,O]; cols[OW, KH*KW*C/groups] and acc[OW, O/groups] are work space for one output row of one group."""
+    """y[N,OH,OW,O]; cols[OW, KH*KW*C/groups] and acc[OW, O/groups] are work space for one output row of one group.
+
+    `sparse`: the weights that are not zero lie in `lists`, `position`, `value` (spconv2d/numba.py).
+    """
     n, h, width, c = x.shape
     kh, kw = w.shape[1], w.shape[2]
     oh, ow = y.shape[1], y.shape[2]
     cg, og = c // groups, w.shape[0] // groups
+    sums = np.empty(ow, acc.dtype)
     weights = w.reshape(w.shape[0], kh * kw * cg)
     for image in range(n):
         for oy in range(oh):
@@ -70,7 +76,10 @@ def convolve(
                                 cols[ox, k : k + cg] = 0
                             k += cg
                 first, last = g * og, (g + 1) * og
-                multiply(cols, weights[first:last], wz, acc)
+                if sparse:
+                    multiply_sparse(np.ascontiguousarray(cols.T), lists[first : last + 1], position, value, sums, acc)
+                else:
+                    multiply(cols, weights[first:last], wz, acc)
                 finish_channels(acc, bias[first:last], multiplier[first:last], shift[first:last], yz, code, lo, hi, y[image, oy, :, first:last])
 
 
@@ -90,9 +99,13 @@ def conv2d(
     ow = (width + pads[1] + pads[3] - dilation[1] * (kw - 1) - 1) // stride[1] + 1
     y = output((n, oh, ow, out), rounding)
     cols, acc = work(rounding, ow, kh * kw * cg, out // groups)
+    w = np.ascontiguousarray(w)
+    sparse = pays(w, w_zero_point, ow)
+    lists = compressed(w.reshape(out, -1) if sparse else w[:0].reshape(0, kh * kw * cg))
     convolve(
-        np.ascontiguousarray(x), np.ascontiguousarray(w), bias, multiplier, shift, x_zero_point, w_zero_point, y_zero_point, *stride, *dilation,
+        np.ascontiguousarray(x), w, bias, multiplier, shift, x_zero_point, w_zero_point, y_zero_point, *stride, *dilation,
         pads[0], pads[1], groups, CODES[rounding], lo, hi, cols, acc, y,
+        sparse, *lists,
     )  # fmt: skip
     return y
 
