@@ -5,8 +5,8 @@ intq_gemm_fn intq_gemm_s8s8_32x32x4_amx, intq_gemm_u8s8_12x32x4_avx512vnni;
 intq_finish_fn intq_finish_q15_avx512vnni;
 intq_kernel_fn intq_add_any_avx512vnni;
 
-/* A left operand beyond this many bytes is read past the first-level cache, where a panel of up to PANEL bytes stays. */
-enum { LEFT = 24 << 10, PANEL = 40 << 10 };
+/* A left operand beyond this many bytes is read past the first-level cache, where the panel stays. */
+enum { LEFT = 24 << 10 };
 
 /* Output rows of the product. A dropped one goes where the next row goes, which is written later. */
 static int8_t *const *row_pointers(const intq_conv2d *p, const conv_block *b, int32_t *acc, int8_t *y) {
@@ -24,7 +24,7 @@ static void mixed_panels(const intq_conv2d *p, const conv_block *b, int64_t grou
                          const int8_t *residual, int8_t *y, int tall) {
     int8_t *const *rows = p->mode == CONV_BAND ? row_pointers(p, b, acc, y) : NULL;
     const int64_t deep = p->segs * p->seg_k;
-    const int stream = b->rows * deep > LEFT && deep >= 512 && p->panel_bytes <= PANEL;
+    const int stream = b->rows * deep > LEFT && deep >= 512 && p->panel_bytes <= CONV_PANEL_BYTES;
     if (p->mode == CONV_BAND && p->segs == 3) {
         if (tall)
             MIXED(.tall = 1, .segs = 3)

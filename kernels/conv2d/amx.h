@@ -138,10 +138,10 @@ INLINE void product(const intq_conv2d *p, const int8_t *a, const int8_t *b, int3
         }
     } else {
         const int64_t segs = p->segs; /* of 64 each: prepare cut them */
-        const int early = busy && segs <= 4 ? 8 : 0;
+        const int early = !busy ? 0 : segs <= 4 ? 8 : 12, each = segs <= 4 ? 4 : 1;
         for (int64_t segment = 0; segment < segs; segment++, b += 2048) {
             const int8_t *from = a + p->seg_offset[segment];
-            TILES(if (done < early) finish_until(j, &params, &done, done + 4, s))
+            TILES(if (done < early) finish_until(j, &params, &done, done + each, s))
         }
     }
     finish_until(j, &params, &done, 12, s);

@@ -14,6 +14,8 @@
 
 #include "kernels.h"
 
+enum { CONV_PANEL_BYTES = 40 << 10 }; /* a panel of weights that stays in the L1 cache beside what streams past it */
+
 typedef enum { CONV_DIRECT, CONV_BAND, CONV_IM2COL } intq_conv_mode;
 
 static inline int64_t conv_min(int64_t a, int64_t b) { return a < b ? a : b; }
