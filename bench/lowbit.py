@@ -15,7 +15,10 @@ from .environment import describe
 from .timing import Sample, interleave
 
 SHARES = (0.5, 0.7, 0.8, 0.9, 0.95)
-FORMATS = {"blocks 16x4": ("b16x4", (16, 4)), "blocks 1x4": ("b1x4", (1, 4)), "unstructured": ("csr", (1, 1)), "single as 1x4": ("b1x4", (1, 1))}
+FORMATS = {
+    "blocks 16x4": ("b16x4", (16, 4)), "blocks 1x4": ("b1x4", (1, 4)), "blocks 1x4 as csr": ("csr", (1, 4)), "unstructured": ("csr", (1, 1)),
+    "unstructured as 1x4": ("b1x4", (1, 1)),
+}  # name -> form, and the block that is pruned  # fmt: skip
 SHAPES = {"3x3 56x56x64": (56, 64, 64, 3), "3x3 14x14x256": (14, 256, 256, 3), "1x1 14x14x1024 to 256": (14, 1024, 256, 1)}  # size, C, O, kernel
 
 

@@ -43,34 +43,34 @@ INLINE void pick1(const intq_spconv2d *p, int64_t list, const int8_t *a, int32_t
 }
 
 #define ROWS(count) \
-    for (; pixels - i >= count; i += count) pick(count, p, list, a + i * c->lda, c->lda, acc + SP_TILE * i + at);
+    for (; u.pixels - i >= count; i += count) pick(count, p, list, a + i * c->lda, c->lda, acc + SP_TILE * i + at);
 
 void intq_spconv2d_csr_avx512bitalg(const void *params, void *const *io, int64_t begin, int64_t end, uint8_t *scratch) {
     const intq_spconv2d *p = params;
     const intq_conv2d *c = &p->conv;
     int32_t *acc = (int32_t *)scratch;
-    int8_t *a = (int8_t *)(acc + SP_ROWS * SP_TILE);
-    const int64_t all = (int64_t)c->n * c->oh * c->ow;
+    int8_t *a = (int8_t *)(acc + p->pixels * SP_TILE);
     intq_requant rq = c->rq;
     rq.bias = NULL;
     for (int64_t unit = begin; unit < end; unit++) {
-        const int64_t pixel0 = unit * SP_ROWS, pixels = conv_min(SP_ROWS, all - pixel0);
-        sp_fill(c, io[0], pixel0, pixels, a, 1);
+        const sp_unit u = sp_begin(p, io[0], unit, a);
         for (int64_t tile = 0; tile < c->oc; tile += SP_TILE) {
             const int64_t channels = conv_min(SP_TILE, c->oc - tile);
             for (int64_t at = 0; at < channels; at += 16) {
                 const int64_t list = (tile + at) / 16;
                 int64_t i = 0;
-                if (pixels == 1) {
+                if (u.pixels == 1) {
                     pick1(p, list, a, acc + at);
                     continue;
                 }
                 ROWS(24)
                 ROWS(12)
+                ROWS(8)
                 ROWS(4)
+                ROWS(2)
                 ROWS(1)
             }
-            c->finish(pixels, channels, acc, SP_TILE, &rq, tile, (int8_t *)io[1] + pixel0 * c->oc + tile, c->oc);
+            sp_end(c, &u, tile, channels, acc, &rq, io[1]);
         }
     }
 }

@@ -11,7 +11,7 @@ static int is_zero(const intq_conv2d *c, int64_t k, int64_t o, int64_t width, in
 }
 
 /* What every row needs to know but the weights: left operands `lda` apart, units, scratch. */
-static void plan(intq_spconv2d *p, int64_t width) {
+static void plan(intq_spconv2d *p, int64_t width, int unsigned_operands) {
     intq_conv2d *c = &p->conv;
     const int64_t k = (int64_t)c->kh * c->kw * c->c;
     c->segs = 1;
@@ -22,6 +22,15 @@ static void plan(intq_spconv2d *p, int64_t width) {
     p->units = ((int64_t)c->n * c->oh * c->ow + p->pixels - 1) / p->pixels;
     c->band = SP_LANES; /* conv_fill_columns keeps input rows behind that many pixels */
     p->scratch_bytes = SP_LANES * SP_TILE * 8 + SP_LANES * c->lda * 2 + conv_columns_bytes(c) + c->kh * conv_padded_width(c) * c->c + 4 * INTQ_SLACK;
+    p->rows = p->pitch = 0;
+    const int64_t pitch = c->ow + (int64_t)(c->kw - 1) * c->dilation_w;
+    if (width == 1 || !unsigned_operands || c->kh * c->kw == 1 || c->stride_h != 1 || c->stride_w != 1 || c->c % 4 || pitch > SP_PITCH) return;
+    p->pitch = pitch;
+    p->rows = conv_min(c->oh, pitch > SP_LANES ? 1 : SP_LANES / pitch);
+    p->pixels = p->rows * pitch;
+    p->units = c->n * ((c->oh + p->rows - 1) / p->rows);
+    c->lda = c->c;
+    p->scratch_bytes = p->pixels * SP_TILE * 4 + (p->rows + (int64_t)(c->kh - 1) * c->dilation_h) * pitch * c->c + 4 * INTQ_SLACK;
 }
 
 /* bias -= (zero point of the operands as the kernel reads them) * (sum of the channel's weights), modulo 2^32 */
@@ -37,7 +46,7 @@ static void fold(intq_conv2d *c, int32_t zero_point) {
 int64_t intq_spconv2d_prepare(intq_spconv2d *p, uint8_t *packed, int64_t width, sp_packing packing) {
     intq_conv2d *c = &p->conv;
     const int64_t k = (int64_t)c->kh * c->kw * c->c, steps = (k + 3) / 4;
-    plan(p, width);
+    plan(p, width, packing == SP_DOT4);
     p->depth = width == 1 && packing == SP_DOT4 ? SP_DEPTH : conv_round_up(k, 4);
     p->chunks = (k + p->depth - 1) / p->depth;
     int64_t blocks = 0;
@@ -56,7 +65,7 @@ int64_t intq_spconv2d_prepare(intq_spconv2d *p, uint8_t *packed, int64_t width, 
         first[n] = count;
         for (int64_t s = from; s < conv_min(steps, from + p->depth / 4); s++) {
             if (is_zero(c, k, i * width, width, 4 * s)) continue;
-            offset[count] = (int32_t)(width == 1 ? s * SP_LANES * 16 : 4 * s);
+            offset[count] = (int32_t)(width == 1 ? s * SP_LANES * 16 : sp_at(p, 4 * s));
             if (width == 1 && packing == SP_DOT4) offset[count] = (int32_t)(s * SP_LANES * 4);
             for (int64_t j = 0; j < width; j++)
                 for (int64_t q = 0; q < 4; q++)
@@ -72,7 +81,8 @@ int64_t intq_spconv2d_prepare(intq_spconv2d *p, uint8_t *packed, int64_t width, 
 
 /* Steps of one list of 16 channels: each takes from every channel up to 4 of its next weights, all within SP_WINDOW of the least of them that is
  * left, so that a channel with many zeros waits for the others, but not at fixed borders. Writes them where `steps` is not NULL. */
-static int64_t csr_list(const intq_conv2d *c, int64_t list, int32_t *offset, int8_t *steps) {
+static int64_t csr_list(const intq_spconv2d *p, int64_t list, int32_t *offset, int8_t *steps) {
+    const intq_conv2d *c = &p->conv;
     const int64_t k = (int64_t)c->kh * c->kw * c->c, channels = conv_min(16, c->oc - 16 * list);
     const int8_t *w = c->weights + 16 * list * k;
     int64_t next[16], count = 0;
@@ -84,13 +94,14 @@ static int64_t csr_list(const intq_conv2d *c, int64_t list, int32_t *offset, int
             least = conv_min(least, next[j]);
         }
         if (least == k) return count;
-        if (steps) offset[count] = (int32_t)least;
+        const int64_t from = sp_at(p, least);
+        if (steps) offset[count] = (int32_t)from;
         for (int64_t j = 0; j < channels; j++) {
             int64_t taken = 0;
-            for (; next[j] < conv_min(k, least + SP_WINDOW) && taken < 4; next[j]++) {
+            for (; next[j] < k && sp_at(p, next[j]) < from + SP_WINDOW && taken < 4; next[j]++) {
                 if (!w[j * k + next[j]]) continue;
                 if (steps) {
-                    steps[count * 128 + 4 * j + taken] = (int8_t)(next[j] - least);
+                    steps[count * 128 + 4 * j + taken] = (int8_t)(sp_at(p, next[j]) - from);
                     steps[count * 128 + 64 + 4 * j + taken] = w[j * k + next[j]];
                 }
                 taken++;
@@ -101,10 +112,10 @@ static int64_t csr_list(const intq_conv2d *c, int64_t list, int32_t *offset, int
 
 int64_t intq_spconv2d_prepare_csr(intq_spconv2d *p, uint8_t *packed, int32_t flipped) {
     intq_conv2d *c = &p->conv;
-    plan(p, 16);
+    plan(p, 16, flipped != 0);
     p->depth = c->seg_k, p->chunks = 1;
     int64_t count = 0;
-    for (int64_t i = 0; i < p->lists; i++) count += csr_list(c, i, NULL, NULL);
+    for (int64_t i = 0; i < p->lists; i++) count += csr_list(p, i, NULL, NULL);
     const int64_t firsts = conv_round_up((p->lists + 1) * 4, 64), offsets = conv_round_up(count * 4, 64);
     const int64_t total = firsts + offsets + count * 128 + INTQ_SLACK;
     if (!packed) return total;
@@ -112,7 +123,7 @@ int64_t intq_spconv2d_prepare_csr(intq_spconv2d *p, uint8_t *packed, int32_t fli
     int32_t *first = (int32_t *)packed, *offset = (int32_t *)(packed + firsts);
     int8_t *steps = (int8_t *)packed + firsts + offsets;
     p->first = first, p->offset = offset, p->blocks = steps;
-    for (int64_t i = 0; i < p->lists; i++) first[i + 1] = first[i] + (int32_t)csr_list(c, i, offset + first[i], steps + 128 * (int64_t)first[i]);
+    for (int64_t i = 0; i < p->lists; i++) first[i + 1] = first[i] + (int32_t)csr_list(p, i, offset + first[i], steps + 128 * (int64_t)first[i]);
     fold(c, c->x_zero_point + flipped);
     return total;
 }

@@ -4,7 +4,7 @@
 #include "conv2d/conv2d.inc"
 
 /* SP_ROWS: pixels of a unit of b16x4, whose lanes are channels; SP_LANES: of b1x4, whose lanes are pixels; SP_TILE: channels finished together. */
-enum { SP_ROWS = 48, SP_LANES = 64, SP_TILE = 64, SP_DEPTH = 384, SP_WINDOW = 64 }; /* SP_DEPTH: of K, whose transposed operands stay in the L1 cache */
+enum { SP_ROWS = 48, SP_LANES = 64, SP_TILE = 64, SP_DEPTH = 384, SP_WINDOW = 64, SP_PITCH = 128 }; /* SP_DEPTH: of K, whose transposed operands stay in the L1 cache */
 
 /* How blocks are packed: SP_DOT4 for dot products of 4 bytes ([channel][4]) on unsigned operands, SP_PLAIN ([4][channel]) on signed ones. */
 typedef enum { SP_PLAIN, SP_DOT4 } sp_packing;
@@ -13,6 +13,12 @@ int64_t intq_spconv2d_prepare(intq_spconv2d *p, uint8_t *packed, int64_t width, 
 /* csr: a step holds 64 positions and 64 weights, 4 for each of 16 channels; position 4j + q, from the step's offset on, is what weight 4j + q of the
  * channel j multiplies. `flipped` is 128 for kernels that read unsigned operands, else 0. */
 int64_t intq_spconv2d_prepare_csr(intq_spconv2d *p, uint8_t *packed, int32_t flipped);
+
+/* What the pixels of a unit are, once its operands lie at `a`: `runs` rows of `run` outputs, `pitch` operands apart. What lies between two runs is
+ * computed too, and dropped. */
+typedef struct {
+    int64_t pixels, runs, run, pitch, first;
+} sp_unit;
 
 static inline int sp_direct(const intq_conv2d *c) {
     return c->kh == 1 && c->kw == 1 && c->stride_h == 1 && c->stride_w == 1 && c->pad_top == 0 && c->pad_left == 0 && c->oh == c->h && c->ow == c->w;
@@ -45,5 +51,33 @@ static inline void sp_fill(const intq_conv2d *c, const int8_t *x, int64_t pixel0
         oy = 0;
         image += image_bytes;
     }
+}
+
+/* Where element k of a weight row finds its operand, from that of the first: as columns hold them, or in rows of the image. */
+static inline int64_t sp_at(const intq_spconv2d *p, int64_t k) {
+    const intq_conv2d *c = &p->conv;
+    if (!p->pitch) return k;
+    const int64_t tap = k / c->c;
+    return (tap / c->kw * c->dilation_h * p->pitch + tap % c->kw * c->dilation_w) * c->c + k % c->c;
+}
+
+/* Brings a unit's operands to `a`, as unsigned bytes. */
+static inline sp_unit sp_begin(const intq_spconv2d *p, const int8_t *x, int64_t unit, int8_t *a) {
+    const intq_conv2d *c = &p->conv;
+    if (!p->pitch) {
+        const int64_t first = unit * SP_ROWS, pixels = conv_min(SP_ROWS, (int64_t)c->n * c->oh * c->ow - first);
+        sp_fill(c, x, first, pixels, a, 1);
+        return (sp_unit){pixels, 1, pixels, 0, first};
+    }
+    const int64_t per = (c->oh + p->rows - 1) / p->rows, n = unit / per, oy = unit % per * p->rows, rows = conv_min(p->rows, c->oh - oy);
+    const int8_t *image = x + n * c->h * c->w * c->c;
+    for (int64_t r = 0; r < rows + (c->kh - 1) * c->dilation_h; r++)
+        conv_copy_row(c, a + r * p->pitch * c->c, image, oy - c->pad_top + r, -(int64_t)c->pad_left, p->pitch, 1);
+    return (sp_unit){(rows - 1) * p->pitch + c->ow, rows, c->ow, p->pitch, (n * c->oh + oy) * c->ow};
+}
+
+static inline void sp_end(const intq_conv2d *c, const sp_unit *u, int64_t tile, int64_t channels, const int32_t *acc, const intq_requant *rq, int8_t *y) {
+    for (int64_t r = 0; r < u->runs; r++)
+        c->finish(u->run, channels, acc + r * u->pitch * SP_TILE, SP_TILE, rq, tile, y + (u->first + r * u->run) * c->oc + tile, c->oc);
 }
 #endif
