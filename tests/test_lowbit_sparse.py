@@ -101,7 +101,7 @@ def test_shared_pruned_network() -> None:
     for text in session.choices.values():
         taken, _, times = text.partition(": ")
         measured = dict(part.rsplit(" ", 1) for part in times.removesuffix(" us").split(" us; "))
-        assert float(measured[taken]) == min(float(us) for us in measured.values()), text
+        assert float(measured[taken]) <= min(float(us) for us in measured.values()) / choose.CLEAR + 0.2, text
     got = session.run(x).argmax(axis=1)
     runner = InferenceSession(str(source))
     want = np.concatenate([runner.run(None, {"input": x[i : i + 500]})[0] for i in range(0, len(x), 500)]).argmax(axis=1)
