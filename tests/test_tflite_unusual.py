@@ -74,6 +74,7 @@ CASES = {
     "add of five dimensions": (
         [q(2, 2, 3, 4, 5), q(2, 1, 3, 1, 5), q(2, 2, 3, 4, 5)], [Op("ADD", [0, 1], [2], "AddOptions", {"FusedActivationFunction": 1})], [0, 1], [2]
     ),
+    "reverse": ([q(2, 3, 4), ints([-2]), q(2, 3, 4)], [Op("REVERSE_V2", [0, 1], [2], "ReverseV2Options")], [0], [2]),
     "transpose of six dimensions": (
         [q(2, 2, 3, 4, 2, 2), ints([5, 4, 2, 0, 3, 1]), q(2, 2, 3, 2, 4, 2)], [Op("TRANSPOSE", [0, 1], [2], "TransposeOptions")], [0], [2]
     ),

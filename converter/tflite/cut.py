@@ -183,3 +183,14 @@ def strided_slice(im: Importer, op: OperatorInfo) -> None:
     shape = im.shape(op.inputs[0])
     begin, step, box, final = strided_index(op, shape, *(im.value(i) for i in op.inputs[1:4]))
     cut(im, op, 0, begin, step, box, final)
+
+
+def reverse_v2(im: Importer, op: OperatorInfo) -> None:
+    """Backwards along the given axes: a box with negative steps."""
+    shape = im.shape(op.inputs[0])
+    axes = [int(a) for a in im.value(op.inputs[1]).reshape(-1)]
+    if any(not -len(shape) <= a < len(shape) for a in axes):
+        raise Refusal(f"axes {axes} of {shape}")
+    turned = {a % len(shape) for a in axes}
+    begin = [d - 1 if i in turned else 0 for i, d in enumerate(shape)]
+    cut(im, op, 0, begin, [-1 if i in turned else 1 for i in range(len(shape))], shape, shape)
