@@ -34,9 +34,9 @@ def onnx_operators() -> dict[str, str]:
     from .passes.fuse_unary import ELEMENTWISE
 
     found = dict.fromkeys(ELEMENTWISE, "int8 to int8 by a table of 256 entries, alone or within a larger expression of one tensor and numbers")
-    for op, rule in RULES.items():
+    for op, rules in RULES.items():
         also = "of numbers: a table; of tensors: " if op in ELEMENTWISE else ""
-        found[op] = f"{also}{_summary(rule, 'written with other operators')}"
+        found[op] = f"{also}{_summary(rules[0], 'written with other operators')}"
     found.update({op: _summary(function, "int8") for op, function in LOWERINGS.items() if op not in COMPOSITES})
     for op in INSIDE:
         found[op] = "only within an expression of one tensor and numbers"

@@ -28,8 +28,10 @@ REASONS = {
     "tensor exponent": "an exponent that varies along several axes, or is no float",
     "batch": "the batch axis is removed, or axes are put in front of it",
     "outside": "a constant put outside the image",
+    "resolution": "differences that 8 bits over the range of the input do not show",
 }
 PATTERNS = {
+    "logsoftmax_large_number": "resolution",
     "select_last_index": "last index",
     "averagepool_3d": "three axes",
     "maxpool_3d": "three axes",

@@ -10,6 +10,8 @@ from .context import Context, Refused, lowers
 
 @lowers("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Requantize")
 def reshape(ctx: Context, node: Node) -> None:
+    if node.op == "Flatten" and node.attrs.get("axis", 1) == 0 and ctx.net.free_batch:
+        raise Refused("it flattens the batch away", "use axis=1")
     ctx.result(node.output, ctx.view_for(node.inputs[0], node.output).reshape(ctx.shape(node.output)))
 
 

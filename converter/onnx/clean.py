@@ -6,6 +6,7 @@ import logging
 import warnings
 
 import onnx
+import onnx.helper
 import onnx.shape_inference
 import onnx_ir
 import onnx_ir.passes.common as passes
@@ -22,6 +23,7 @@ def clean(proto: onnx.ModelProto) -> onnx.ModelProto:
     The shapes of the inputs must be fixed (`load.fix_shapes`); layer and tensor names are kept.
     """
     logging.getLogger("onnxscript").setLevel(logging.ERROR)
+    outputs = [entry.name for entry in proto.graph.output]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = onnx_ir.serde.deserialize_model(proto)
@@ -40,5 +42,9 @@ def clean(proto: onnx.ModelProto) -> onnx.ModelProto:
         passes.RemoveInitializersFromInputsPass()(model)
         passes.TopologicalSortPass()(model)
         result = onnx_ir.serde.serialize_model(model)
+    for entry, name in zip(result.graph.output, outputs, strict=True):
+        if entry.name != name:  # two outputs that are one value: each keeps its name
+            result.graph.node.append(onnx.helper.make_node("Identity", [entry.name], [name], name=name))
+            entry.name = name
     del result.graph.value_info[:]  # drop what was inferred on the way: it may predate a folding
     return onnx.shape_inference.infer_shapes(result, data_prop=True)

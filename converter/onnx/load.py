@@ -11,6 +11,7 @@ import onnx.version_converter
 from google.protobuf.message import DecodeError
 
 from ...errors import InputError, UnsupportedError
+from .precision import to_float32
 
 OLDEST, TARGET = 11, 17
 
@@ -26,10 +27,17 @@ def load(model: str | Path | onnx.ModelProto, shapes: Mapping[str, tuple[int, ..
         proto.CopyFrom(model)
     else:
         proto = read(Path(model))
+    inputs = {entry.name: entry for entry in proto.graph.input}
+    for entry in proto.graph.output:  # onnxruntime does without the shape, the checker does not; it is inferred again below
+        if entry.name in inputs:
+            entry.CopyFrom(inputs[entry.name])
+        elif entry.type.HasField("tensor_type"):
+            entry.type.tensor_type.shape.SetInParent()
     try:
         onnx.checker.check_model(proto)
     except Exception as error:  # the checker raises several unrelated classes
         raise InputError(f"the ONNX checker refuses the model: {first_line(error)}") from error
+    to_float32(proto)
     proto = upgrade(proto)
     fix_shapes(proto, shapes or {})
     return proto
@@ -80,8 +88,11 @@ def fix_shapes(proto: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) ->
             elif not dim.HasField("dim_value") or dim.dim_value <= 0:
                 raise InputError(f"input {entry.name!r}: axis {axis} is free in the model; pass example_inputs= or calibration= of the shape wanted")
     del proto.graph.value_info[:]
+    inputs = {entry.name: entry for entry in proto.graph.input}
     for entry in proto.graph.output:
         entry.type.tensor_type.ClearField("shape")
+        if entry.name in inputs:
+            entry.CopyFrom(inputs[entry.name])
 
 
 def first_line(error: Exception) -> str:

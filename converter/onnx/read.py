@@ -30,12 +30,13 @@ def read(proto: onnx.ModelProto, batch_is_free: bool = True, aliases: dict[str, 
             if all(dim > 0 for dim in dims):
                 net.values[entry.name] = Value(dims, str(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)))
     net.inputs = [entry.name for entry in graph.input if entry.name not in net.constants]
-    net.outputs = [entry.name for entry in graph.output]
+    net.outputs = list(dict.fromkeys(entry.name for entry in graph.output))
     if not net.inputs or not net.outputs:
         raise InputError("the model has no inputs, or no outputs")
     taken: set[str] = set()
     for position, node in enumerate(graph.node):
         net.nodes.append(_node(node, position, taken))
+    refuse_unknown_domains(net)
     _infer_missing(net)
     net.remove_dead()
     for name in net.inputs:
@@ -60,6 +61,14 @@ def _node(node: onnx.NodeProto, position: int, taken: set[str]) -> Node:
         attrs[attribute.name] = value.decode() if isinstance(value, bytes) else value
     domain = "" if node.domain == "ai.onnx" else node.domain
     return Node(name, node.op_type, list(node.input), list(node.output), attrs, domain)
+
+
+def refuse_unknown_domains(net: Float) -> None:
+    """Before anything is executed: operators that onnxruntime does not have either."""
+    foreign = [node for node in net.nodes if node.domain not in ("", "com.microsoft")]
+    if foreign:
+        lines = "\n  ".join(f"{node.name!r} ({node.op}): it belongs to the domain {node.domain!r}" for node in foreign)
+        raise UnsupportedError(f"{len(foreign)} node(s) cannot be converted:\n  {lines}; way out: export standard ONNX operators in their place")
 
 
 def _infer_missing(net: Float) -> None:

@@ -1,4 +1,4 @@
-"""Operators without an integer kernel of their own, written with those that have one. One function per operator, `fn(builder)`.
+"""Operators without an integer kernel of their own, written with those that have one. Functions `fn(builder)`, tried in turn.
 
 Each expression is exact in float; what it costs in integers is one rounding per node it is made of.
 """
@@ -13,13 +13,13 @@ from ..ir import Array, Float, Node, Value
 from ..onnx.single import evaluate
 
 Rule = Callable[["Builder"], bool]
-RULES: dict[str, Rule] = {}
+RULES: dict[str, list[Rule]] = {}
 
 
 def rule(*ops: str) -> Callable[[Rule], Rule]:
     def register(function: Rule) -> Rule:
         for op in ops:
-            RULES[op] = function
+            RULES.setdefault(op, []).append(function)
         return function
 
     return register
@@ -71,8 +71,13 @@ class Builder:
 def decompose(net: Float) -> None:
     result: list[Node] = []
     for node in net.nodes:
-        builder = Builder(net, node)
-        result += builder.nodes if node.op in RULES and RULES[node.op](builder) else [node]
+        for applies in RULES.get(node.op, []):
+            builder = Builder(net, node)
+            if applies(builder):
+                result += builder.nodes
+                break
+        else:
+            result.append(node)
     net.nodes = result
 
 

@@ -1,0 +1,92 @@
+"""Graphs as exporters leave them behind: other precisions, outputs that share a value, normalizations, and refusals that name every node."""
+
+from __future__ import annotations
+
+import intq
+import numpy as np
+import onnx
+import onnx.helper as h
+import onnx.numpy_helper as nh
+import pytest
+from intq.converter import convert
+from intq.errors import UnsupportedError
+from onnx_cases import build, reference
+
+RNG = np.random.default_rng(4)
+X = RNG.normal(size=(24, 8, 12, 12)).astype(np.float32)
+FREE = {"x": ("N", 8, 12, 12)}
+
+
+def rand(*shape: int) -> np.ndarray:
+    return (0.3 * RNG.normal(size=shape)).astype(np.float32)
+
+
+def decibels(proto: onnx.ModelProto, x: np.ndarray = X, want: list[np.ndarray] | None = None) -> list[float]:
+    """Of every output, against onnxruntime."""
+    result = intq.Session(convert(proto, calibration=x), batch=5).run(x)
+    found = result if isinstance(result, dict) else {proto.graph.output[0].name: result}
+    rows = []
+    for entry, real in zip(proto.graph.output, want or reference(proto, {"x": x}), strict=True):
+        got = found[entry.name]
+        assert got.shape == real.shape
+        rows.append(10 * float(np.log10(((real - real.mean()) ** 2).sum() / ((real - got) ** 2).sum())))
+    return rows
+
+
+NODE = h.make_node
+CASES = {
+    "instance normalization": ([NODE("InstanceNormalization", ["x", "s", "b"], ["y"])], {"s": rand(8) + 1, "b": rand(8)}, 17),
+    "group normalization": ([NODE("GroupNormalization", ["x", "s", "b"], ["y"], num_groups=2)], {"s": rand(8) + 1, "b": rand(8)}, 21),
+    "layer normalization": ([NODE("LayerNormalization", ["x", "s"], ["y"], axis=-2)], {"s": rand(12, 12) + 1}, 17),
+    "log softmax": ([NODE("LogSoftmax", ["x"], ["y"], axis=1)], {}, 13),
+    "constant on the left": ([NODE("MatMul", ["w", "x"], ["y"])], {"w": rand(5, 12)}, 17),
+    "pooling that counts its padding and hangs over": (
+        [NODE("AveragePool", ["x"], ["y"], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1], ceil_mode=1, count_include_pad=1)],
+        {},
+        17,
+    ),
+    "pooling of what does not fit": (
+        [NODE("AveragePool", ["x"], ["y"], kernel_shape=[5, 5], strides=[3, 3], ceil_mode=1, count_include_pad=1)],
+        {},
+        17,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_one_operator(name: str) -> None:
+    nodes, constants, opset = CASES[name]
+    proto = build(nodes, FREE, ["y"], opset, **constants)
+    proto.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+    assert min(decibels(proto)) > 30
+
+
+@pytest.mark.parametrize("kind", [onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE])
+def test_half_and_double_precision_are_read_as_float(kind: int) -> None:
+    nodes = [NODE("Conv", ["x", "w"], ["c"]), NODE("Clip", ["c", "lo"], ["d"]), NODE("Cast", ["d"], ["y"], to=kind)]
+    proto = build([*nodes[:2], NODE("Identity", ["d"], ["y"])], FREE, ["y"], 17, w=rand(4, 8, 3, 3), lo=np.float32(0))
+    want, dtype = reference(proto, {"x": X}), h.tensor_dtype_to_np_dtype(kind)
+    arrays = [nh.from_array(nh.to_array(t).astype(dtype), t.name) for t in proto.graph.initializer]
+    ports = [h.make_tensor_value_info("x", kind, FREE["x"])], [h.make_tensor_value_info("y", kind, None)]
+    other = h.make_model(h.make_graph(nodes, "g", *ports, arrays), opset_imports=[h.make_opsetid("", 17)], ir_version=8)
+    assert min(decibels(other, want=want)) > 30
+
+
+def test_outputs_that_are_one_value_keep_their_names() -> None:
+    nodes = [NODE("Conv", ["x", "w"], ["a"]), NODE("Identity", ["a"], ["b"]), NODE("Identity", ["a"], ["c"])]
+    assert min(decibels(build(nodes, FREE, ["b", "c"], 17, w=rand(4, 8, 1, 1)))) > 30
+    assert min(decibels(build(nodes[:1], FREE, ["a", "x"], 17, w=rand(4, 8, 1, 1)))) > 30
+
+
+def test_refusals_name_every_node() -> None:
+    ops = [h.make_opsetid("", 17), h.make_opsetid("their.ops", 1)]
+    graph = h.make_graph(
+        [NODE("Foo", ["x"], ["a"], name="one", domain="their.ops"), NODE("Bar", ["a"], ["y"], name="two", domain="their.ops")],
+        "g",
+        [h.make_tensor_value_info("x", 1, FREE["x"])],
+        [h.make_tensor_value_info("y", 1, None)],
+    )
+    with pytest.raises(UnsupportedError, match=r"2 node\(s\)(.|\n)*'one'(.|\n)*'two'(.|\n)*their.ops"):
+        convert(h.make_model(graph, opset_imports=ops, ir_version=8), calibration=X)
+    with pytest.raises(UnsupportedError, match="flattens the batch"):
+        convert(build([NODE("Flatten", ["x"], ["y"], axis=0)], FREE, ["y"]), calibration=X)
