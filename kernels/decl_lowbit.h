@@ -13,6 +13,13 @@ typedef struct {
     int64_t units, scratch_bytes; /* (prepare) */
 } intq_spconv2d;
 
+/* AdderNet convolution: negative L1 distances (SPEC_lowbit.md L5). */
+typedef struct {
+    intq_conv2d conv;      /* weights, rq, finish, geometry; groups = 1, no weight zero point */
+    const uint8_t *packed; /* (prepare) [channel][K padded to 64], the sign bit flipped */
+    int64_t units, scratch_bytes; /* (prepare) */
+} intq_adder2d;
+
 /* Fully connected with 4-bit codes (SPEC_lowbit.md L4). codes[n][(k + 1) / 2], the first of a pair in the low half; multipliers[n][groups] or
  * NULL. A unit is a panel of 32 channels. */
 typedef struct {

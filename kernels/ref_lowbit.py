@@ -107,3 +107,20 @@ def dense_codes(
     acc = (x.astype(np.int64) - x_zero_point) @ w.T + bias
     q = ROUNDINGS[rounding](acc, multiplier.astype(np.int64), shift.astype(np.int64), y_zero_point)
     return np.clip(q, lo, hi).astype(np.int8)
+
+
+def adder2d(
+    x: Array, w: Array, bias: Array, multiplier: Array, shift: Array, *, x_zero_point: int, w_zero_point: int, y_zero_point: int, stride: Pair,
+    dilation: Pair, pads: Pads, rounding: str, lo: int, hi: int,
+) -> Array:  # fmt: skip
+    """(L5.1): x[N,H,W,C], w[O,KH,KW,C] -> [N,OH,OW,O]."""
+    padded = np.pad(x.astype(np.int64), ((0, 0), (pads[0], pads[2]), (pads[1], pads[3]), (0, 0)), constant_values=x_zero_point)
+    oh, ow = ((padded.shape[1 + i] - (w.shape[1 + i] - 1) * dilation[i] - 1) // stride[i] + 1 for i in (0, 1))
+    acc = np.zeros((len(x), oh, ow, len(w)), np.int64) + bias
+    for i in range(w.shape[1]):
+        for j in range(w.shape[2]):
+            rows = slice(i * dilation[0], i * dilation[0] + (oh - 1) * stride[0] + 1, stride[0])
+            cols = slice(j * dilation[1], j * dilation[1] + (ow - 1) * stride[1] + 1, stride[1])
+            acc -= np.abs(padded[:, rows, cols, None] - w[:, i, j].astype(np.int64)).sum(axis=-1)
+    q = ROUNDINGS[rounding](acc, multiplier.astype(np.int64), shift.astype(np.int64), y_zero_point)
+    return np.clip(q, lo, hi).astype(np.int8)
