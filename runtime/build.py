@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from . import cost
 from .arena import Interval, place
 from .choose import fastest
 from .errors import UnsupportedError
@@ -139,6 +140,7 @@ class Builder:
     def step(self, v: View, row: Row, params: Any, units: int, min_units: int = 1, reads: list[str] | None = None,
              writes: list[str] | None = None) -> None:  # fmt: skip
         """Append a step. By default it reads the node's activations and writes its outputs; `reads` may name constants too."""
+        min_units = cost.min_units(self, v, row.isa, units, min_units)
         self.steps.append(
             Step(
                 v.node.name, row, params,
