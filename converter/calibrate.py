@@ -26,13 +26,13 @@ class FloatRunner:
         self.echoed = [name for name in dict.fromkeys(outputs) if name in net.inputs]
         self._session = session(to_onnx(net, self.outputs or net.outputs), threads=threads)
         per_sample = 4 * sum(int(np.prod(value.shape)) for value in net.values.values())
-        self.batch = max(1, min(32, memory // max(per_sample, 1))) if net.free_batch and self._free() else self._fixed()
+        self.batch = max(1, min(32, memory // max(per_sample, 1))) if net.free_batch and self.takes_two() else self._fixed()
 
     def _fixed(self) -> int:
         """Samples per call where the source fixes them."""
         return next((self.net.shape(name)[0] for name in self.net.inputs if self.net.shape(name)), 1)
 
-    def _free(self) -> bool:
+    def takes_two(self) -> bool:
         """Whether two samples in one call give outputs for two: exports may have batch 1 burnt into a constant."""
         feeds = {name: np.zeros((2, *self.net.values[name].shape[1:]), self.net.values[name].dtype) for name in self.net.inputs}
         try:

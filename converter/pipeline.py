@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..graph import Graph
 from . import passes, prune, ranges, zeroshot
 from .bn_statistics import Statistics, batchnorm_statistics
-from .calibrate import Progress, observe
+from .calibrate import FloatRunner, Progress, observe
 from .calibrators import CALIBRATORS, Calibrator, Several
 from .data import Replay, as_array
 from .ir import Array, Float, Node
@@ -89,6 +89,8 @@ def convert_onnx(model: str | Path | onnx.ModelProto, data: Any, recipe: Recipe,
         narrow(model, net, recipe, replay)
     conversion = Conversion(net, recipe)
     names = ranges.observed(net)
+    if net.free_batch and wants_samples(net, recipe):
+        net.free_batch = FloatRunner(net, net.outputs).takes_two()
     picker = Picker(recipe.samples, unit_of(net)) if wants_samples(net, recipe) else None
     if recipe.zero_shot and replay is None and not net.pinned:
         conversion.ranges = without_data(model, net, names, recipe)

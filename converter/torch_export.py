@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import warnings
@@ -33,8 +34,10 @@ def export(module: Any, example_inputs: Any) -> onnx.ModelProto:
     module.eval()
     buffer = io.BytesIO()
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # attention as products and softmax, which ONNX has
     try:
-        with warnings.catch_warnings(), torch.no_grad():
+        with warnings.catch_warnings(), torch.no_grad(), contextlib.redirect_stdout(io.StringIO()):  # it prints what it cannot export
             warnings.simplefilter("ignore")
             results = module(*inputs)
             count = len(results) if isinstance(results, (tuple, list)) else 1
@@ -53,6 +56,7 @@ def export(module: Any, example_inputs: Any) -> onnx.ModelProto:
         raise UnsupportedError(f"torch.onnx.export failed: {first_line(error)}") from error
     finally:
         module.train(training)
+        torch.backends.mha.set_fastpath_enabled(fast)
     model = onnx.load_model_from_string(buffer.getvalue())
     name_layers(model)
     return model

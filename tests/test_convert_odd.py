@@ -78,6 +78,22 @@ def test_outputs_that_are_one_value_keep_their_names() -> None:
     assert min(decibels(build(nodes[:1], FREE, ["a", "x"], 17, w=rand(4, 8, 1, 1)))) > 30
 
 
+def test_a_token_burnt_in_for_one_sample() -> None:
+    """What calibration runs on takes one sample at a time then."""
+    nodes = [NODE("Conv", ["x", "w"], ["c"], strides=[4, 4]), NODE("Reshape", ["c", "s"], ["f"]), NODE("Transpose", ["f"], ["t"], perm=[0, 2, 1])]
+    nodes += [NODE("Concat", ["k", "t"], ["j"], axis=1), NODE("MatMul", ["j", "m"], ["y"])]
+    constants = {"w": rand(16, 8, 4, 4), "s": np.array([0, 16, 9]), "k": rand(1, 1, 16), "m": rand(16, 5)}
+    proto = build(nodes, FREE, ["y"], 17, **constants)
+    want = [np.concatenate([reference(proto, {"x": x[None]})[0] for x in X])]
+    assert min(decibels(proto, want=want)) > 30
+
+
+def test_layouts_with_many_axes() -> None:
+    """Blocks to depth and back around a table that has its own output: more factors than one transposition has axes."""
+    nodes = [NODE("DepthToSpace", ["x"], ["a"], blocksize=2), NODE("PRelu", ["a", "s"], ["b"]), NODE("SpaceToDepth", ["b"], ["y"], blocksize=4)]
+    assert min(decibels(build(nodes, FREE, ["y"], 17, s=np.full((1, 1, 1), 0.2, np.float32)))) > 30
+
+
 def test_refusals_name_every_node() -> None:
     ops = [h.make_opsetid("", 17), h.make_opsetid("their.ops", 1)]
     graph = h.make_graph(

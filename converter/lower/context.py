@@ -16,6 +16,7 @@ from ..quantize import QParam, QWeight, quantize_layer
 from . import view as views
 from .view import View, view_of
 
+FACTORS = 5  # of a transposition beside the batch: tensors have up to 6 axes
 Lowering = Callable[["Context", Node], None]
 LOWERINGS: dict[str, Lowering] = {}
 
@@ -150,9 +151,13 @@ class Context:
             self._layouts[key] = self.reshape(tensor, wanted)
         return self._layouts[key]
 
-    def untangled(self, view: View) -> View:
-        """A view whose axes are runs of whole factors, so that it can be transposed; moves data only where it must."""
-        return view if views.groups(view) is not None else self.materialise(view)
+    def turned(self, view: View, axes: tuple[int, ...]) -> View:
+        """The view with its axes permuted. Moves data first where an axis is no run of whole factors, or there would be too many to move at once."""
+        found = views.transpose(view, axes)
+        if found is None or len(found.factors) > FACTORS:
+            found = views.transpose(self.materialise(view), axes)
+            assert found is not None, "a value stored in the order of its source has its axes as factors"
+        return found
 
     def materialise(self, view: View) -> View:
         """The value stored in the order of its source."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ..ir import Node
 from ..passes.tidy import training
-from . import view as views
 from .context import Context, Refused, lowers
 
 
@@ -33,11 +32,7 @@ def permute(ctx: Context, node: Node, perm: tuple[int, ...]) -> None:
     if perm[0] != 0 and not ctx.net.whole:
         raise Refused(f"it moves axis 0 (the batch): perm {list(perm)}", "keep the batch in axis 0")
     view = ctx.view_for(node.inputs[0], node.output)
-    turned = views.transpose(view, perm)
-    if turned is None:
-        turned = views.transpose(ctx.materialise(view), perm)
-        assert turned is not None, "a value stored in the order of its source has its axes as factors"
-    ctx.result(node.output, turned)
+    ctx.result(node.output, ctx.turned(view, perm))
 
 
 @lowers("DepthToSpace")
@@ -47,9 +42,8 @@ def depth_to_space(ctx: Context, node: Node) -> None:
     b = node.attrs["blocksize"]
     dcr = node.attrs.get("mode", "DCR") == "DCR"
     split = (n, b, b, c // b**2, h, w) if dcr else (n, c // b**2, b, b, h, w)
-    view = ctx.untangled(ctx.view_for(node.inputs[0], node.output).reshape(split))
-    turned = views.transpose(view, (0, 3, 4, 1, 5, 2) if dcr else (0, 1, 4, 2, 5, 3))
-    assert turned is not None
+    view = ctx.view_for(node.inputs[0], node.output).reshape(split)
+    turned = ctx.turned(view, (0, 3, 4, 1, 5, 2) if dcr else (0, 1, 4, 2, 5, 3))
     ctx.result(node.output, turned.reshape(ctx.shape(node.output)))
 
 
@@ -58,7 +52,6 @@ def space_to_depth(ctx: Context, node: Node) -> None:
     """ONNX: [N, C, H/b, b, W/b, b] -> [N, b, b, C, H/b, W/b] (DCR; CRD has C first) -> [N, C*b^2, H/b, W/b]."""
     n, c, h, w = ctx.shape(node.inputs[0])
     b = node.attrs["blocksize"]
-    view = ctx.untangled(ctx.view_for(node.inputs[0], node.output).reshape((n, c, h // b, b, w // b, b)))
-    turned = views.transpose(view, (0, 3, 5, 1, 2, 4) if node.attrs.get("mode", "DCR") == "DCR" else (0, 1, 3, 5, 2, 4))
-    assert turned is not None
+    view = ctx.view_for(node.inputs[0], node.output).reshape((n, c, h // b, b, w // b, b))
+    turned = ctx.turned(view, (0, 3, 5, 1, 2, 4) if node.attrs.get("mode", "DCR") == "DCR" else (0, 1, 3, 5, 2, 4))
     ctx.result(node.output, turned.reshape(ctx.shape(node.output)))

@@ -17,7 +17,8 @@ def unary(ctx: Context, node: Node) -> None:
     view = ctx.view(node.inputs[0])
 
     def function(real: Array) -> Array:
-        return np.asarray(np.nan_to_num(evaluate(ctx.net, node, real.astype(np.float32)).astype(np.float64), posinf=3e38, neginf=-3e38))
+        values = evaluate(ctx.net, node, real.astype(np.float32)).reshape(real.shape)  # a slope [1, 1, 1] would add axes
+        return np.asarray(np.nan_to_num(values.astype(np.float64), posinf=3e38, neginf=-3e38))
 
     result = ctx.table(view.tensor, x, y, (lambda real: real) if ctx.dry else function, node.output)
     ctx.result(node.output, view.on(result))

@@ -69,7 +69,7 @@ def proto_of(node: Node, outputs: list[str]) -> onnx.NodeProto:
 def session(proto: onnx.ModelProto, optimise: bool = False, threads: int = 0) -> onnxruntime.InferenceSession:
     """An onnxruntime CPU session without its own rewriting (the tensors asked for must exist), silent about warnings."""
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what fails is raised
     options.intra_op_num_threads = threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # many small sessions, and seldom a core to spare
     levels = onnxruntime.GraphOptimizationLevel
