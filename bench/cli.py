@@ -1,4 +1,4 @@
-"""`intq bench models | kernels | peaks | profile`: arguments, progress, tables, JSON and charts."""
+"""`intq bench models | files | kernels | peaks | profile`: arguments, progress, tables, JSON and charts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _networks(p: argparse.ArgumentParser) -> None:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the four benchmarks as subcommands."""
+    """Declare the benchmarks as subcommands."""
     what = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
 
     models = what.add_parser("models", help="whole networks, beside onnxruntime, OpenVINO and LiteRT")
@@ -44,6 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     models.add_argument("--peers-only", action="store_true", help="time the peers without intq")
     models.add_argument("--chart", metavar="FILE.png", help="write a bar chart")
     models.add_argument("--profile", action="store_true", help="show where intq's time goes, node by node, instead of the comparison")
+
+    files = what.add_parser("files", help="quantized .tflite files of your own, beside LiteRT")
+    _common(files)
+    files.add_argument("files", nargs="+", type=Path, metavar="FILE.tflite")
+    files.add_argument("--threads", type=_positive, default=1)
+    files.add_argument("--rounds", type=_positive, default=15, help="interleaved rounds (default 15)")
+    files.add_argument("--seconds", type=float, default=0.03, help="seconds of calls per engine and round (default 0.03)")
 
     kernels = what.add_parser("kernels", help="every kernel on the shapes of the networks, after checking it against ref.py")
     _common(kernels)
@@ -153,6 +160,15 @@ def _profile(args: argparse.Namespace) -> int:
     return 0
 
 
+def _files(args: argparse.Namespace) -> int:
+    from . import files
+
+    with _status() as tick:
+        result = files.run(args.files, threads=args.threads, rounds=args.rounds, seconds=args.seconds, isa=args.isa, tick=tick)
+    _write(result, args.json, lambda: files.table(result))
+    return 0
+
+
 def _kernels(args: argparse.Namespace) -> int:
     from . import kernels, show
 
@@ -194,5 +210,5 @@ def _peaks(args: argparse.Namespace) -> int:
 
 def main(args: argparse.Namespace) -> int:
     """Run the chosen benchmark; returns the exit code. Raises intq.Error with a one-line reason."""
-    handlers = {"models": _models, "kernels": _kernels, "peaks": _peaks, "profile": _profile}
+    handlers = {"models": _models, "files": _files, "kernels": _kernels, "peaks": _peaks, "profile": _profile}
     return handlers[args.what](args)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from intq.bench import cli, kernels, lowbit, models, networks, peaks, peers, profile, shapes, show, timing
-from intq.errors import InputError
+from intq.errors import Error, InputError
 from intq.kernels.table import lib
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -213,3 +213,22 @@ def test_crossover_curves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert all(row["same"] for row in found["sparsity"])
     assert {row["bits"] for row in found["bits"]} == {1, 4}
     assert (tmp_path / "c.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@native
+def test_files_of_ones_own_beside_litert(tmp_path: Path) -> None:
+    pytest.importorskip("ai_edge_litert")
+    builder = pytest.importorskip("tflite_builder")
+    from intq.bench import files
+
+    tensors = [builder.TensorSpec((1, 8), scale=0.5), builder.TensorSpec((1, 8), scale=0.5)]
+    good, bad = tmp_path / "relu.tflite", tmp_path / "no.tflite"
+    good.write_bytes(builder.build(tensors, [builder.OpSpec("RELU", [0], [1])], [0], [1]))
+    (row,) = files.run([good], rounds=2, seconds=1e-4)["files"]
+    assert set(row["engines"]) == {"intq", "litert"}
+    assert row["ratio"] > 0
+    bad.write_bytes(b"TFL3" * 20)
+    with pytest.raises(Error):
+        files.run([bad], rounds=1, seconds=1e-4)
+    assert cli.main(arguments("files", str(good), "--rounds", "1", "--json", str(tmp_path / "out.json"))) == 0
+    assert len(json.loads((tmp_path / "out.json").read_text())["files"]) == 1
