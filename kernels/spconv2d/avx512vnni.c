@@ -131,25 +131,44 @@ INLINE void lanes(int vectors, const intq_spconv2d *p, int64_t chunk, int64_t o,
     for (int v = 0; v < vectors; v++) _mm512_storeu_si512(acc + 16 * v, _mm512_add_epi32(even[v], odd[v]));
 }
 
+/* The operands of up to 64 pixels, transposed: from where they lie, or from columns. */
+INLINE sp_unit turn_columns(const intq_spconv2d *p, const int8_t *x, int64_t unit, int8_t *a, int8_t *panel) {
+    const intq_conv2d *c = &p->conv;
+    const int64_t first = unit * SP_LANES, pixels = conv_min(SP_LANES, (int64_t)c->n * c->oh * c->ow - first);
+    const int64_t whole = sp_direct(c) && c->c % 4 == 0 ? pixels / 16 : 0; /* vectors whose operands are transposed from where they lie */
+    sp_fill(c, x, first + 16 * whole, pixels - 16 * whole, a + 16 * whole * c->lda, 0);
+    for (int64_t v = 0; v < (pixels + 15) / 16; v++) {
+        const int8_t *from = v < whole ? x + (first + 16 * v) * c->c : a + 16 * v * c->lda;
+        const int64_t step = (v < whole ? c->c : c->lda) / 4;
+        for (int64_t k = 0; k < c->lda - 64; k += 64)
+            transpose16((const int32_t *)(from + k), step, (int32_t *)(panel + k * SP_LANES + 64 * v), SP_LANES, _mm512_set1_epi8(-128));
+    }
+    return (sp_unit){pixels, 1, pixels, 0, first};
+}
+
+/* Rows of the image, each pixel transposed once for all taps. */
+INLINE sp_unit turn_rows(const intq_spconv2d *p, const int8_t *x, int64_t unit, int8_t *a, int8_t *panel) {
+    const intq_conv2d *c = &p->conv;
+    const sp_unit u = sp_begin(p, x, unit, a);
+    const int64_t line = sp_panel(p), pixels = (u.runs + (c->kh - 1) * c->dilation_h) * p->pitch;
+    for (int64_t i = 0; i < pixels; i += 16)
+        for (int64_t k = 0; k < c->c; k += 64)
+            transpose16((const int32_t *)(a + i * c->c + k), c->c / 4, (int32_t *)(panel + k * line + 4 * i), line, _mm512_setzero_si512());
+    return u;
+}
+
 void intq_spconv2d_b1x4_avx512vnni(const void *params, void *const *io, int64_t begin, int64_t end, uint8_t *scratch) {
     const intq_spconv2d *p = params;
     const intq_conv2d *c = &p->conv;
     int32_t *acc = (int32_t *)scratch, *turned = acc + SP_LANES * SP_TILE;
     int8_t *panel = (int8_t *)(turned + SP_LANES * SP_TILE), *a = panel + (c->lda - 64) * SP_LANES;
-    const int64_t all = (int64_t)c->n * c->oh * c->ow;
-    const __m512i flip = _mm512_set1_epi8(-128), keep = _mm512_setzero_si512();
+    if (p->pitch) a = panel + sp_panel(p) * conv_round_up(c->c, 64);
+    const __m512i keep = _mm512_setzero_si512();
     intq_requant rq = c->rq;
     rq.bias = NULL;
     for (int64_t unit = begin; unit < end; unit++) {
-        const int64_t pixel0 = unit * SP_LANES, pixels = conv_min(SP_LANES, all - pixel0), vectors = (pixels + 15) / 16;
-        const int64_t whole = sp_direct(c) && c->c % 4 == 0 ? pixels / 16 : 0; /* vectors whose operands are transposed from where they lie */
-        sp_fill(c, io[0], pixel0 + 16 * whole, pixels - 16 * whole, a + 16 * whole * c->lda, 0);
-        for (int64_t v = 0; v < vectors; v++) {
-            const int8_t *from = v < whole ? (const int8_t *)io[0] + (pixel0 + 16 * v) * c->c : a + 16 * v * c->lda;
-            const int64_t step = (v < whole ? c->c : c->lda) / 4;
-            for (int64_t k = 0; k < c->lda - 64; k += 64)
-                transpose16((const int32_t *)(from + k), step, (int32_t *)(panel + k * SP_LANES + 64 * v), SP_LANES, flip);
-        }
+        const sp_unit u = p->pitch ? turn_rows(p, io[0], unit, a, panel) : turn_columns(p, io[0], unit, a, panel);
+        const int64_t vectors = (u.pixels + 15) / 16;
         for (int64_t tile = 0; tile < c->oc; tile += SP_TILE) {
             const int64_t channels = conv_min(SP_TILE, c->oc - tile);
             for (int64_t chunk = 0; chunk < p->chunks; chunk++)
@@ -162,7 +181,7 @@ void intq_spconv2d_b1x4_avx512vnni(const void *params, void *const *io, int64_t 
                     }
             for (int64_t o = 0; o < channels; o += 16)
                 for (int64_t v = 0; v < vectors; v++) transpose16(acc + o * SP_LANES + 16 * v, SP_LANES, turned + 16 * v * SP_TILE + o, SP_TILE, keep);
-            c->finish(pixels, channels, turned, SP_TILE, &rq, tile, (int8_t *)io[1] + pixel0 * c->oc + tile, c->oc);
+            sp_end(c, &u, tile, channels, turned, &rq, io[1]);
         }
     }
 }

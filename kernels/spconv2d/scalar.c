@@ -24,12 +24,17 @@ static void plan(intq_spconv2d *p, int64_t width, int unsigned_operands) {
     p->scratch_bytes = SP_LANES * SP_TILE * 8 + SP_LANES * c->lda * 2 + conv_columns_bytes(c) + c->kh * conv_padded_width(c) * c->c + 4 * INTQ_SLACK;
     p->rows = p->pitch = 0;
     const int64_t pitch = c->ow + (int64_t)(c->kw - 1) * c->dilation_w;
-    if (width == 1 || !unsigned_operands || c->kh * c->kw == 1 || c->stride_h != 1 || c->stride_w != 1 || c->c % 4 || pitch > SP_PITCH) return;
+    if (!unsigned_operands || c->kh * c->kw == 1 || c->stride_h != 1 || c->stride_w != 1 || c->c % 4 || pitch > (width == 1 ? SP_LANES : SP_PITCH)) return;
     p->pitch = pitch;
     p->rows = conv_min(c->oh, pitch > SP_LANES ? 1 : SP_LANES / pitch);
     p->pixels = p->rows * pitch;
     p->units = c->n * ((c->oh + p->rows - 1) / p->rows);
     c->lda = c->c;
+    if (width == 1) {
+        const int64_t band = p->rows + (int64_t)(c->kh - 1) * c->dilation_h, panel = sp_panel(p);
+        p->scratch_bytes = SP_LANES * SP_TILE * 8 + panel * conv_round_up(c->c, 64) + conv_round_up(band * pitch, 16) * c->c + 4 * INTQ_SLACK;
+        return;
+    }
     p->scratch_bytes = p->pixels * SP_TILE * 4 + (p->rows + (int64_t)(c->kh - 1) * c->dilation_h) * pitch * c->c + 4 * INTQ_SLACK;
 }
 
@@ -47,7 +52,7 @@ int64_t intq_spconv2d_prepare(intq_spconv2d *p, uint8_t *packed, int64_t width, 
     intq_conv2d *c = &p->conv;
     const int64_t k = (int64_t)c->kh * c->kw * c->c, steps = (k + 3) / 4;
     plan(p, width, packing == SP_DOT4);
-    p->depth = width == 1 && packing == SP_DOT4 ? SP_DEPTH : conv_round_up(k, 4);
+    p->depth = width == 1 && packing == SP_DOT4 && !p->pitch ? SP_DEPTH : conv_round_up(k, 4);
     p->chunks = (k + p->depth - 1) / p->depth;
     int64_t blocks = 0;
     for (int64_t i = 0; i < p->lists; i++)
@@ -67,6 +72,7 @@ int64_t intq_spconv2d_prepare(intq_spconv2d *p, uint8_t *packed, int64_t width, 
             if (is_zero(c, k, i * width, width, 4 * s)) continue;
             offset[count] = (int32_t)(width == 1 ? s * SP_LANES * 16 : sp_at(p, 4 * s));
             if (width == 1 && packing == SP_DOT4) offset[count] = (int32_t)(s * SP_LANES * 4);
+            if (width == 1 && p->pitch) offset[count] = (int32_t)((4 * s % c->c / 4 * sp_panel(p) + sp_at(p, 4 * s) / c->c) * 4);
             for (int64_t j = 0; j < width; j++)
                 for (int64_t q = 0; q < 4; q++)
                     if (i * width + j < c->oc && 4 * s + q < k)

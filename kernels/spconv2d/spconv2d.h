@@ -61,6 +61,11 @@ static inline int64_t sp_at(const intq_spconv2d *p, int64_t k) {
     return (tap / c->kw * c->dilation_h * p->pitch + tap % c->kw * c->dilation_w) * c->c + k % c->c;
 }
 
+/* b1x4 in rows of the image: pixels of a line of the transposed operands [channels / 4][pixels][4], with room for the last tap's last vector. */
+static inline int64_t sp_panel(const intq_spconv2d *p) {
+    return (p->rows + (int64_t)(p->conv.kh - 1) * p->conv.dilation_h) * p->pitch / 16 * 16 + 16 + SP_LANES;
+}
+
 /* Brings a unit's operands to `a`, as unsigned bytes. */
 static inline sp_unit sp_begin(const intq_spconv2d *p, const int8_t *x, int64_t unit, int8_t *a) {
     const intq_conv2d *c = &p->conv;
