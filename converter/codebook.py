@@ -40,12 +40,13 @@ class Codes(msgspec.Struct, frozen=True):
 
 
 def lloyd(values: Array, rounds: int = 25) -> Array:
-    """16 centres of weights within [-1, 1], as int8 of 1/127; never -128."""
+    """16 centres of weights within [-1, 1], as int8 of 1/127; never -128. The one nearest to 0 is 0, so that zeros stay zeros."""
     centres = np.quantile(values, (np.arange(16) + 0.5) / 16)
     for _ in range(rounds):
         nearest = np.abs(values[:, None] - centres).argmin(axis=1)
         total, count = np.bincount(nearest, values, 16), np.bincount(nearest, minlength=16)
         centres = np.where(count > 0, total / np.maximum(count, 1), centres)
+    centres[np.abs(centres).argmin()] = 0
     return np.rint(np.clip(centres, -1, 1) * 127).astype(np.int8)
 
 

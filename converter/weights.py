@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -56,6 +57,8 @@ def quantize(weight: Array, bias: Array, x: QParam, y: QParam, choice: Layer, gr
         return coded.per_group(weight, bias, x, y, coded.KINDS[kind], int(choice.group_size or 64))
     rows = weight.reshape(count, -1)
     importance = None
+    if found is not None and found.keep is None and 2 * np.count_nonzero(rows) <= rows.size:  # a pruned layer stays pruned
+        found = replace(found, keep=(rows != 0).reshape(groups, count // groups, -1))
     if found is not None:
         importance = np.repeat(np.einsum("gkk->gk", found.hessian), count // found.groups, axis=0) + 1e-12
     if kind in TABLES:

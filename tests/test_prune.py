@@ -151,6 +151,18 @@ def test_found_ratios_are_stored_and_add_up() -> None:
     assert set(stored.layers) == {"one", "two", "last"}
 
 
+@pytest.mark.parametrize("kind", ["int8", "int4", "kmeans4", "log2"])
+def test_zeros_of_a_pruned_source_stay(kind: str) -> None:
+    rng = np.random.default_rng(2)
+    w = np.where(rng.random((16, 8, 3, 3)) < 0.8, 0, rng.normal(size=(16, 8, 3, 3))).astype(np.float32)
+    proto = build([h.make_node("Conv", ["x", "w"], ["y"], name="c", pads=[1, 1, 1, 1])], {"x": ("N", 8, 6, 6)}, ["y"], 17, w=w)
+    x = rng.normal(size=(16, 8, 6, 6)).astype(np.float32)
+    for base in ("fast", "best"):
+        model = convert(proto, calibration=x, recipe={"base": base, "weights": kind})
+        stored = next(a for a in model.graph.constants.values() if a.ndim == 4)
+        assert not stored[w.transpose(0, 2, 3, 1) == 0].any()
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("name", ["resnet8_cifar10.onnx", "resnet20_cifar10.onnx"])
 def test_half_of_the_weights_cost_at_most_a_point(name: str) -> None:
