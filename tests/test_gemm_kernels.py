@@ -48,6 +48,8 @@ CONVS = [
     Conv(1, 7, 7, 160, 96, (3, 3), pads=(1, 1, 1, 1)),
     Conv(1, 29, 31, 32, 64, (3, 3), pads=(1, 1, 1, 1)),
     Conv(37, 1, 1, 130, 10),
+    Conv(1, 12, 12, 16, 16, (3, 1), groups=2),
+    Conv(1, 7, 7, 24, 32, groups=2),
 ]
 DEPTHWISE = [
     Conv(1, 9, 9, c, c * m, k, s, d, p, depthwise=True)

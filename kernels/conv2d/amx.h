@@ -30,6 +30,7 @@ typedef struct {
     int8_t *out;
     int64_t stride, channel;
     __mmask32 columns;
+    int dense; /* rows without other channels between them */
     const add_constants *add; /* with the bytes `residual` away from the output; NULL: nothing to add */
     int64_t residual;
 } job;
@@ -66,7 +67,7 @@ INLINE void finish_step(const job *j, const rq512 *params, int i, shape s) {
     __m512i a[4];
     for (int v = 0; v < 4; v++) a[v] = _mm512_load_si512(j->acc + 64 * i + 16 * v);
     __m512i q = rq512_q15(params, a, 1, params->left, s.tall ? RQ_QUAD : RQ_PAIR);
-    if (s.contiguous && j->stride == (s.tall ? 16 : 32)) {
+    if (s.contiguous && j->dense) {
         int8_t *out = j->out + 64 * i;
         if (j->add) q = add_vector(q, _mm512_loadu_si512(out + j->residual), j->add);
         _mm512_storeu_si512(out, q);
@@ -180,6 +181,7 @@ INLINE void mixed(const intq_conv2d *p, const conv_block *b, int64_t group, int6
             j.stride = p->oc;
             j.channel = c.channel;
             j.columns = (__mmask32)mask64(c.n);
+            j.dense = p->oc == c.n && c.n == (s.tall ? 16 : 32);
         }
     }
     for (int i = 0; i < STEPS && j.acc; i++) finish_step(&j, j.q, i, s);
