@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from generate import Array, Rng, clamp, data, out_size, pick, scales, windows, zero_point
+from generate import Array, Rng, clamp, data, out_size, output_constants, pick, scales, windows, zero_point
 from intq.graph import Graph, Port
 from intq.kernels.fixed_point import requantize_params
 from intq.ops import REGISTRY
@@ -123,4 +123,17 @@ def dense_codes(g: Graph, rng: Rng) -> Graph:
     return finish(g, "dense_codes", {"group": group, "rounding": rounding, **clamp(rng)}, inputs, (1, *lead, n), "int8", zero_point(rng))
 
 
-FAMILIES = {f.__name__: f for f in (dense_codes, bconv2d, bconv2d_bits, bsign, add16, avg_pool16, rescale16)}
+def adder2d(g: Graph, rng: Rng) -> Graph:
+    h, w, c, o = int(rng.integers(1, 12)), int(rng.integers(1, 12)), int(pick(rng, 1, 3, 5, 16, 31, 64, 65)), int(pick(rng, *OUTPUTS))
+    a = windows(rng, h, w, 5, True)
+    size, kernel = out_size(h, w, a), a.pop("kernel")
+    rounding, zp = pick(rng, "q15", "shift", "q31_single", "q31_double"), zero_point(rng)
+    g.tensor("x", (1, h, w, c), zero_point=zp)
+    g.constant("w", data(rng, (o, *kernel, c)), zero_point=zp)
+    reach = 255 * kernel[0] * kernel[1] * c
+    g.constant("bias", rng.integers(0, reach + 1, o).astype(np.int32))
+    inputs = ["x", "w", "bias", *output_constants(g, rng, rounding, np.full(o, float(reach)))]
+    return finish(g, "adder2d", {**a, "rounding": rounding, **clamp(rng)}, inputs, (1, *size, o), "int8", zero_point(rng))
+
+
+FAMILIES = {f.__name__: f for f in (dense_codes, adder2d, bconv2d, bconv2d_bits, bsign, add16, avg_pool16, rescale16)}

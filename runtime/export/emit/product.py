@@ -28,7 +28,11 @@ def product(
     bias = v.array(2).astype(np.int64)
     if folded:
         bias = bias - v.x().zero_point * (weights.astype(np.int64) - w_zero_point).sum(axis=axes)
-    bias = bias + rounding_constant(rounding, v.array(4))
+    return finish_fields(s, v, rounding, bias + rounding_constant(rounding, v.array(4)), channels, depth)
+
+
+def finish_fields(s: Source, v: View, rounding: str, bias: Array, channels: int, depth: int) -> dict[str, Any]:
+    """Fields of product_<rounding> but the weights; the bias as int64, rounding constant included."""
     multiplier = v.array(3).astype(np.int16 if MULTIPLIER.get(rounding) else np.int32)
     return {
         "bias": s.array("bias", wrap32(bias)),
