@@ -219,7 +219,10 @@ def without_data(model: str | Path | onnx.ModelProto, net: Float, names: list[st
     if missing := [name for name in names if name not in known]:
         raise InputError(f"zero_shot: {', '.join(missing[:4])} came into being in a rewrite of the network; give calibration data")
     zeroshot.observe(source, names, calibrator, recipe.input_range)
-    return {name: calibrator.range(name, bits) for name, bits in activation_bits(net, recipe).items() if name in names}
+    bits = activation_bits(net, recipe)
+    found = {name: as_range(calibrator, name, bits[name]) for name in names}
+    wide = zeroshot.widened(source, net.nodes, {name: span for name, span in found.items() if bits[name] >= 8})
+    return {**found, **wide}
 
 
 def table_range(net: Float, node: Node) -> tuple[float, float]:

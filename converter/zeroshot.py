@@ -6,6 +6,9 @@ mean beta and deviation gamma that it had on the training set, channel by channe
 in one forward pass instead of by gradient descent on the inputs. DFQ (Nagel et al. 2019, section 4.2) reads the same statistics.
 
 The input's own mean and deviation are solved for from the first batch normalization. Noise is 1/f, as images are.
+
+Activations of real inputs have longer tails than those of noise, and noise images are more alike than images of different classes.
+Ranges of 8 bits or more are therefore wider than what the noise showed: one bit too many costs less than clipping (`widened`).
 """
 
 from __future__ import annotations
@@ -15,10 +18,15 @@ from collections.abc import Iterable
 import numpy as np
 
 from .calibrators import Calibrator
-from .ir import Array, Float
+from .ir import INF, Array, Float, Node
 from .lockstep import clamped, executor, last_uses
 
 SAMPLES = 32
+MARGIN = 1.5  # noise shows about four deviations, and DFQ (section 5) takes six
+BEHIND = 2.0  # behind the last batch normalization, where nothing makes the differences between images right again
+AVERAGES = {"AveragePool", "GlobalAveragePool", "ReduceMean"}
+MIXES = AVERAGES | {"Conv", "ConvTranspose", "Gemm", "MatMul", "Linear", "ReduceSum"}
+PIXELS = ((0.0, 255.0), (0.0, 1.0), (-1.0, 1.0))  # what images are scaled to
 REACH = 2.5  # the input's range in deviations: images are bounded, and their histograms wide
 NEIGHBOUR, CHANNEL = 0.95, 0.9  # correlations of neighbouring pixels and of colours in images
 
@@ -59,6 +67,15 @@ def pink(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     return np.asarray((white - white.mean()) / max(white.std(), 1e-12))
 
 
+def pixels(mean: float, deviation: float) -> tuple[float, float]:
+    """The usual interval of pixels that has a mean inside and a deviation of an eighth to two fifths of it; everything where none has."""
+    for low, high in PIXELS:
+        width = high - low
+        if 0.25 <= (mean - low) / width <= 0.75 and 0.125 <= deviation / width <= 0.4:
+            return low, high
+    return -INF, INF
+
+
 def inputs(net: Float, given: tuple[float, float] | None, count: int = SAMPLES) -> dict[str, Array]:
     """Noise for every input within `given`, or within what the first batch normalization says, or within [-1, 1]."""
     rng = np.random.default_rng(0)
@@ -69,7 +86,8 @@ def inputs(net: Float, given: tuple[float, float] | None, count: int = SAMPLES) 
         found = input_moments(net, name) if given is None else None
         if found is not None:
             mean = found[0].reshape(1, -1, *[1] * (len(shape) - 2))
-            low, high = float(found[0].mean() - REACH * found[1]), float(found[0].mean() + REACH * found[1])
+            low, high = pixels(float(found[0].mean()), found[1]) if shape[1] == 3 and len(shape) == 4 else (-INF, INF)
+            low, high = max(low, float(found[0].mean() - REACH * found[1])), min(high, float(found[0].mean() + REACH * found[1]))
             x = mean + found[1] * noise
         else:
             low, high = given or (-1.0, 1.0)
@@ -97,6 +115,38 @@ def observe(net: Float, names: Iterable[str], calibrator: Calibrator, given: tup
             calibrator.observe(name, values[name])
         for name in [name for name in values if uses.get(name, -1) <= place]:
             del values[name]
+
+
+def behind(net: Float) -> set[str]:
+    """Values that no batch normalization follows, and that mix what the last ones gave; none in a network without them."""
+    before: set[str] = set()
+    exact = {node.output for node in net.nodes if node.op == "BatchNormalization"}
+    if not exact:
+        return set()
+    for node in reversed(net.nodes):
+        if node.output in exact or before.intersection(node.outputs):
+            before.update(net.activations(node))
+    for node in net.nodes:
+        if node.op not in MIXES and net.activations(node) and exact.issuperset(net.activations(node)):
+            exact.update(node.outputs)
+    return {name for node in net.nodes for name in node.outputs} - before - exact
+
+
+def widened(net: Float, nodes: Iterable[Node], found: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+    """Ranges that real data fits in, from those of noise.
+
+    `net` still has its BatchNormalization nodes; `nodes` are the folded network's, whose clamps bound a range, as its input bounds an average.
+    """
+    loose, result = behind(net), dict(found)
+    for node in nodes:
+        for name in node.outputs:
+            if name not in found:
+                continue
+            (low, high), factor = found[name], BEHIND if name in loose else MARGIN
+            middle = (low + high) / 2 if low < 0 else 0.0
+            least, most = result.get(node.inputs[0], (-INF, INF)) if node.op in AVERAGES else node.clamp or (-INF, INF)
+            result[name] = max(middle + factor * (low - middle), least), min(middle + factor * (high - middle), most)
+    return result
 
 
 def renormalized(x: Array, gamma: Array, beta: Array) -> Array:

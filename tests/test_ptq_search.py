@@ -1,4 +1,4 @@
-"""Mixed precision, zero-shot conversion and the report."""
+"""Mixed precision and the report."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from pathlib import Path
 import intq
 import numpy as np
 import pytest
-import shared
 from intq.cli import main
-from intq.converter import convert, pipeline, recipe, weights, zeroshot
+from intq.converter import convert, pipeline, recipe, weights
 from intq.converter.quantize import QParam
 from intq.converter.search import trial
 from intq.converter.search.activations import activation_losses
@@ -21,7 +20,7 @@ from intq.converter.search.latency import Latencies, within
 from intq.converter.search.program import solve
 from intq.converter.search.sensitivity import Probe
 from intq.converter.weights import average_bits
-from intq.errors import InputError, RecipeError
+from intq.errors import RecipeError
 from test_ptq_weights import PROTO, X
 
 RNG = np.random.default_rng(4)
@@ -154,33 +153,6 @@ def test_what_rounding_one_result_costs_is_measured_on_the_outputs() -> None:
     fine, rough = (activation_losses(conversion.net, nodes, params, {"x": X}) for params in (conversion.params, coarse))
     assert fine.keys() == {"one", "depth", "point"}
     assert all(0 < fine[name] < rough[name] for name in fine)
-
-
-def test_noise_through_batch_norm_has_its_statistics() -> None:
-    x, gamma, beta = 3 + 5 * RNG.normal(size=(4, 3, 9, 9)), np.array([1.0, -2.0, 0.5]), np.array([0.0, 1.0, -4.0])
-    y = zeroshot.renormalized(x, gamma, beta)
-    np.testing.assert_allclose(y.mean(axis=(0, 2, 3)), beta, atol=1e-5)
-    np.testing.assert_allclose(y.std(axis=(0, 2, 3)), np.abs(gamma), rtol=1e-5)
-
-
-def test_zero_shot_needs_no_data_and_the_others_do() -> None:
-    model = convert(PROTO, recipe={"base": "zero_shot", "input_range": [-3, 3]})
-    assert np.isfinite(intq.Session(model).run(X)).all()
-    with pytest.raises(InputError, match="calibration data is needed"):
-        convert(PROTO)
-
-
-@pytest.mark.shared
-def test_zero_shot_keeps_the_accuracy_of_resnet20() -> None:
-    from test_convert_models import Case, check_accuracy, run
-
-    source, (inputs, labels) = shared.model("resnet20_cifar10.onnx"), shared.cifar_normalized()
-    net, _ = pipeline.prepare(source, None, folded=False)
-    mean, deviation = zeroshot.input_moments(net, net.inputs[0])
-    assert np.abs(mean - inputs.mean(axis=(0, 2, 3))).max() < 0.3
-    assert 0.5 < deviation / inputs.std() < 2
-    model = convert(source, recipe="zero_shot")
-    check_accuracy(Case(inputs, inputs, labels, 1.0, 0.97), run(source, {"input": inputs})[0], intq.Session(model, batch=8).run(inputs))
 
 
 class Links(HTMLParser):
