@@ -4,18 +4,9 @@
 #ifndef __AVX2__
 #error "compile with the flags of avx2 in isa.def"
 #endif
-#include <immintrin.h>
+#include "gemm/rows256.h"
 
-#include "kernels.h"
-
-#define INLINE static inline __attribute__((always_inline))
-enum { MR = 6, DEPTH = 512 }; /* DEPTH: of the widened copy */
-
-INLINE __m256i pair(const int16_t *a) {
-    int32_t v;
-    __builtin_memcpy(&v, a, sizeof v);
-    return _mm256_set1_epi32(v);
-}
+enum { DEPTH = 512 }; /* of the widened copy */
 
 INLINE void widen(int rows, int16_t (*to)[DEPTH], const int8_t *a, int64_t lda, int64_t k) {
     for (int i = 0; i < rows; i++)
@@ -23,13 +14,10 @@ INLINE void widen(int rows, int16_t (*to)[DEPTH], const int8_t *a, int64_t lda, 
             _mm256_store_si256((__m256i *)(to[i] + q), _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(a + i * lda + q))));
 }
 
-INLINE void block(int rows, int64_t segs, int64_t k, const int8_t *a, int64_t lda, const int64_t *seg_offset, const int8_t *b,
-                  const int32_t *init, int32_t *acc) {
+INLINE void block(int rows, GEMM_TILE) {
     int16_t wide[MR][DEPTH] __attribute__((aligned(32)));
     __m256i c[MR][2];
-    for (int h = 0; h < 2; h++)
-#pragma GCC unroll 6
-        for (int i = 0; i < rows; i++) c[i][h] = init ? _mm256_loadu_si256((const __m256i *)(init + 8 * h)) : _mm256_setzero_si256();
+    begin_rows(rows, c, init);
     for (int64_t s = 0; s < segs; s++)
         for (int64_t q0 = 0; q0 < k; q0 += DEPTH) {
             const int64_t depth = k - q0 < DEPTH ? k - q0 : DEPTH;
@@ -39,26 +27,13 @@ INLINE void block(int rows, int64_t segs, int64_t k, const int8_t *a, int64_t ld
                 const __m256i b1 = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(b + 16)));
 #pragma GCC unroll 6
                 for (int i = 0; i < rows; i++) {
-                    const __m256i v = pair(wide[i] + q);
+                    const __m256i v = broadcast4(wide[i] + q);
                     c[i][0] = _mm256_add_epi32(c[i][0], _mm256_madd_epi16(v, b0));
                     c[i][1] = _mm256_add_epi32(c[i][1], _mm256_madd_epi16(v, b1));
                 }
             }
         }
-#pragma GCC unroll 6
-    for (int i = 0; i < rows; i++)
-        for (int h = 0; h < 2; h++) _mm256_storeu_si256((__m256i *)(acc + 16 * i + 8 * h), c[i][h]);
+    store_rows(rows, c, acc);
 }
 
-#define ROWS(count)                                                                  \
-    for (; m - i >= count; i += count) block(count, segs, k, a + i * lda, lda, seg_offset, b, init, acc + 16 * i);
-
-void intq_gemm_s8s8_6x16x2_avx2(int64_t m, int64_t n, int64_t segs, int64_t k, const int8_t *a, int64_t lda, const int64_t *seg_offset,
-                                const int8_t *b, const int32_t *init, int32_t *acc) {
-    int64_t i = 0;
-    (void)n;
-    ROWS(6)
-    ROWS(4)
-    ROWS(2)
-    ROWS(1)
-}
+GEMM_ROWS(intq_gemm_s8s8_6x16x2_avx2, ROWS(6) ROWS(4) ROWS(2) ROWS(1))

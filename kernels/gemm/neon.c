@@ -1,10 +1,7 @@
 /* gemm without dot products: 4 rows by 16 columns, both operands widened to 16 bits, smlal by lane; every weight is allowed. */
 #include <arm_neon.h>
-#include <stdint.h>
 
-#include "kernels.h"
-
-#define INLINE static inline __attribute__((always_inline))
+#include "gemm/rows.h"
 
 /* One step of k for all rows: lane `lane` of each row's 8 inputs with 16 weights. */
 #define STEP(lane)                                                                                                          \
@@ -19,8 +16,7 @@
         }                                                                                                                   \
     }
 
-INLINE void block(int rows, int64_t segs, int64_t k, const int8_t *a, int64_t lda, const int64_t *seg_offset, const int8_t *b,
-                  const int32_t *init, int32_t *acc) {
+INLINE void block(int rows, GEMM_TILE) {
     int32x4_t c[4][4];
     for (int i = 0; i < rows; i++)
         for (int h = 0; h < 4; h++) c[i][h] = init ? vld1q_s32(init + 4 * h) : vdupq_n_s32(0);
@@ -34,14 +30,4 @@ INLINE void block(int rows, int64_t segs, int64_t k, const int8_t *a, int64_t ld
         for (int h = 0; h < 4; h++) vst1q_s32(acc + 16 * i + 4 * h, c[i][h]);
 }
 
-#define ROWS(count) \
-    for (; m - i >= count; i += count) block(count, segs, k, a + i * lda, lda, seg_offset, b, init, acc + 16 * i);
-
-void intq_gemm_s8s8_4x16x1_neon(int64_t m, int64_t n, int64_t segs, int64_t k, const int8_t *a, int64_t lda, const int64_t *seg_offset,
-                                const int8_t *b, const int32_t *init, int32_t *acc) {
-    int64_t i = 0;
-    (void)n;
-    ROWS(4)
-    ROWS(2)
-    ROWS(1)
-}
+GEMM_ROWS(intq_gemm_s8s8_4x16x1_neon, ROWS(4) ROWS(2) ROWS(1))

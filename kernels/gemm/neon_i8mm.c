@@ -1,10 +1,7 @@
 /* gemm with smmla: 4 rows by 16 columns as 2 x 8 tiles of two rows by two columns, 16 of k at a time and 8 at the end. */
 #include <arm_neon.h>
-#include <stdint.h>
 
-#include "kernels.h"
-
-#define INLINE static inline __attribute__((always_inline))
+#include "gemm/rows.h"
 
 /* Keeps the order: reordered, GCC copies accumulators from one register to another and back. */
 #define KEEP(v) __asm__ volatile("" : "+w"(v))
@@ -20,8 +17,7 @@
     }
 
 /* `rows` is 4, 2 or 1; the second row of a single one is itself. */
-INLINE void block(int rows, int64_t segs, int64_t k, const int8_t *a, int64_t lda, const int64_t *seg_offset, const int8_t *b,
-                  const int32_t *init, int32_t *acc) {
+INLINE void block(int rows, GEMM_TILE) {
     const int pairs = (rows + 1) / 2;
     int32x4_t c[2][8];
     for (int i = 0; i < pairs; i++)
@@ -61,14 +57,4 @@ INLINE void block(int rows, int64_t segs, int64_t k, const int8_t *a, int64_t ld
         for (int h = 0; h < 8; h++) vst1_s32(acc + 16 * i + 2 * h, i % 2 ? vget_high_s32(c[i / 2][h]) : vget_low_s32(c[i / 2][h]));
 }
 
-#define ROWS(count) \
-    for (; m - i >= count; i += count) block(count, segs, k, a + i * lda, lda, seg_offset, b, init, acc + 16 * i);
-
-void intq_gemm_s8s8_4x16x8_neon_i8mm(int64_t m, int64_t n, int64_t segs, int64_t k, const int8_t *a, int64_t lda, const int64_t *seg_offset,
-                                     const int8_t *b, const int32_t *init, int32_t *acc) {
-    int64_t i = 0;
-    (void)n;
-    ROWS(4)
-    ROWS(2)
-    ROWS(1)
-}
+GEMM_ROWS(intq_gemm_s8s8_4x16x8_neon_i8mm, ROWS(4) ROWS(2) ROWS(1))
