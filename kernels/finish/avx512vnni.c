@@ -1,7 +1,9 @@
 /* finish: int32 tiles to int8, 64 bytes at a time: one row of up to 64 channels, two of up to 32 or four of up to 16. */
 #include "vec/avx512vnni.h"
 
-#define FINISH_AVX512(rounding)                                                                                                        \
+#include "finish/finish.h"
+
+#define BLOCKS(rounding)                                                                                                               \
     INLINE void block_##rounding(const rq512 *p, int64_t m, int64_t n, const int32_t *acc, int64_t ldacc, int8_t *out, int64_t ldo,    \
                                  int bias, int left, int full, rq512_layout layout) {                                                  \
         const int rows = layout == RQ_ROW ? 1 : layout == RQ_PAIR ? 2 : 4, width = 64 / rows;                                          \
@@ -28,35 +30,18 @@
             }                                                                                                                          \
         }                                                                                                                              \
     }                                                                                                                                  \
-    INLINE void layout_##rounding(int64_t m, int64_t n, const int32_t *acc, int64_t ldacc, const intq_requant *rq, int64_t channel,    \
+    INLINE void blocks_##rounding(const rq512 *p, int64_t m, int64_t n, const int32_t *acc, int64_t ldacc, const intq_requant *rq,     \
                                   int8_t *out, int64_t ldo, rq512_layout layout) {                                                     \
-        rq512 p;                                                                                                                       \
-        rq512_load_##rounding(&p, rq, channel, n, layout);                                                                             \
-        if (p.slow) {                                                                                                                  \
-            for (int64_t i = 0; i < m; i++)                                                                                            \
-                for (int64_t j = 0; j < n; j++)                                                                                        \
-                    out[i * ldo + j] =                                                                                                 \
-                        requant_##rounding(acc[i * ldacc + j] + (rq->bias ? rq->bias[channel + j] : 0), rq, channel + j);              \
-        } else if (p.left || rq->bias)                                                                                                 \
-            block_##rounding(&p, m, n, acc, ldacc, out, ldo, 1, 1, 0, layout);                                                         \
+        if (p->left || rq->bias)                                                                                                       \
+            block_##rounding(p, m, n, acc, ldacc, out, ldo, 1, 1, 0, layout);                                                          \
         else if (n == 64 || n == 32 || n == 16)                                                                                        \
-            block_##rounding(&p, m, n, acc, ldacc, out, ldo, 0, 0, 1, layout);                                                         \
+            block_##rounding(p, m, n, acc, ldacc, out, ldo, 0, 0, 1, layout);                                                          \
         else                                                                                                                           \
-            block_##rounding(&p, m, n, acc, ldacc, out, ldo, 0, 0, 0, layout);                                                         \
+            block_##rounding(p, m, n, acc, ldacc, out, ldo, 0, 0, 0, layout);                                                          \
     }                                                                                                                                  \
-    void intq_finish_##rounding##_avx512vnni(int64_t m, int64_t n, const int32_t *acc, int64_t ldacc, const intq_requant *rq,          \
-                                             int64_t channel0, int8_t *out, int64_t ldo) {                                             \
-        for (int64_t j = 0; j < n; j += 64) {                                                                                          \
-            const int64_t w = n - j < 64 ? n - j : 64;                                                                                 \
-            if (w > 32)                                                                                                                \
-                layout_##rounding(m, w, acc + j, ldacc, rq, channel0 + j, out + j, ldo, RQ_ROW);                                       \
-            else if (w > 16)                                                                                                           \
-                layout_##rounding(m, w, acc + j, ldacc, rq, channel0 + j, out + j, ldo, RQ_PAIR);                                      \
-            else                                                                                                                       \
-                layout_##rounding(m, w, acc + j, ldacc, rq, channel0 + j, out + j, ldo, RQ_QUAD);                                      \
-        }                                                                                                                              \
-    }
-FINISH_AVX512(q15)
-FINISH_AVX512(shift)
-FINISH_AVX512(q31_single)
-FINISH_AVX512(q31_double)
+    FINISH(rounding, avx512vnni, rq512, 64)
+
+BLOCKS(q15)
+BLOCKS(shift)
+BLOCKS(q31_single)
+BLOCKS(q31_double)
