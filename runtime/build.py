@@ -156,16 +156,9 @@ class Builder:
         row.c.prepare(p, ffi.cast("uint8_t *", packed.ctypes.data))
         self.scratch_bytes = max(self.scratch_bytes, p.scratch_bytes)
 
-    def product(self, v: View, op: Product, *, weights: Array, groups: int, kernel: tuple[int, int], image: tuple[int, ...], out: tuple[int, ...],
-                stride: tuple[int, int], dilation: tuple[int, int], pads: tuple[int, int, int, int]) -> None:  # fmt: skip
-        """conv2d and dense: the fastest of the forms that these weights have."""
-        n, h, w, c = image
-        _, oh, ow, oc = out
-        geometry = {
-            "n": n, "h": h, "w": w, "c": c, "oh": oh, "ow": ow, "oc": oc, "kh": kernel[0], "kw": kernel[1], "groups": groups,
-            "stride_h": stride[0], "stride_w": stride[1], "dilation_h": dilation[0], "dilation_w": dilation[1],
-            "pad_top": pads[0], "pad_left": pads[1], "x_zero_point": v.x().zero_point, "w_zero_point": v.x(1).zero_point,
-        }  # fmt: skip
+    def product(self, v: View, op: Product, weights: Array, groups: int, fields: dict[str, int]) -> None:
+        """conv2d and dense: the fastest of the forms that these weights [O, ...] have. fields: of ops.product.conv_fields."""
+        geometry = {**fields, "groups": groups, "x_zero_point": v.x().zero_point, "w_zero_point": v.x(1).zero_point}
         fastest(self, v, [("dense", lambda: self.dense_product(v, op, weights, geometry)), *sparse.forms(self, v, op, weights, geometry),
                           *coded.forms(self, v, op, weights, geometry)])  # fmt: skip
 
@@ -182,18 +175,12 @@ class Builder:
         self.prepare(row, p)
         self.step(v, row, p, p.units, reads=[v.node.inputs[0]])
 
-    def depthwise(self, v: View, op: DwConv2d) -> None:
+    def depthwise(self, v: View, op: DwConv2d, fields: dict[str, int]) -> None:
+        """dwconv2d. fields: of ops.product.conv_fields."""
         variant = "s16" if op.rounding == "i64_15" else "any"
         row = self.row("dwconv2d", variant)
-        p = self.new("intq_dwconv2d", weights=self.constant(v.array(1), "int8_t *"))
-        n, h, w, c = self.shape(v.x())
-        _, oh, ow, oc = self.shape(v.y())
-        for name, value in {
-            "n": n, "h": h, "w": w, "c": c, "oh": oh, "ow": ow, "oc": oc, "kh": v.x(1).shape[0], "kw": v.x(1).shape[1], "multiplier": oc // c,
-            "stride_h": op.stride[0], "stride_w": op.stride[1], "dilation_h": op.dilation[0], "dilation_w": op.dilation[1],
-            "pad_top": op.pads[0], "pad_left": op.pads[1], "x_zero_point": v.x().zero_point, "w_zero_point": v.x(1).zero_point,
-        }.items():  # fmt: skip
-            setattr(p, name, value)
+        p = self.new("intq_dwconv2d", weights=self.constant(v.array(1), "int8_t *"), multiplier=fields["oc"] // fields["c"],
+                     x_zero_point=v.x().zero_point, w_zero_point=v.x(1).zero_point, **fields)  # fmt: skip
         if variant == "any":
             p.finish = self.finish(op.rounding)
         p.bias = self.requant(p.rq, v, op, v.array(2), v.array(3), v.array(4))

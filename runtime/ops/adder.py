@@ -8,7 +8,7 @@ import numpy as np
 
 from ..graph import RANGES
 from .base import Bounds, View, requantize_bounds
-from .product import Pair, Product, window_shape
+from .product import Pair, Product, conv_fields, conv_shape
 
 if TYPE_CHECKING:
     from ..build import Builder
@@ -23,11 +23,7 @@ class Adder2d(Product, kw_only=True):
     pads: tuple[int, int, int, int] = (0, 0, 0, 0)
 
     def shape(self, v: View) -> tuple[int, ...]:
-        x, w = v.x().shape, v.array(1).shape
-        v.need(len(w) == 4 and w[0] > 0, f"weights must have 4 dimensions, have shape {list(w)}")
-        oh, ow = window_shape(v, (w[1], w[2]), self.stride, self.dilation, self.pads)
-        v.need(w[3] == x[3] > 0, f"weights {list(w)} do not fit {x[3]} channels")
-        return x[0], oh, ow, w[0]
+        return conv_shape(v, self.stride, self.dilation, self.pads, 1)
 
     def check(self, v: View) -> None:
         super().check(v)
@@ -42,12 +38,8 @@ class Adder2d(Product, kw_only=True):
     def lower(self, v: View, b: Builder) -> None:
         row = b.row("adder2d", "any")
         p = b.new("intq_adder2d")
-        (n, h, w, c), (_, oh, ow, oc), (_, kh, kw, _) = b.shape(v.x()), b.shape(v.y()), v.x(1).shape
-        for name, value in {
-            "n": n, "h": h, "w": w, "c": c, "oh": oh, "ow": ow, "oc": oc, "kh": kh, "kw": kw, "groups": 1, "stride_h": self.stride[0],
-            "stride_w": self.stride[1], "dilation_h": self.dilation[0], "dilation_w": self.dilation[1], "pad_top": self.pads[0],
-            "pad_left": self.pads[1], "x_zero_point": v.x().zero_point,
-        }.items():  # fmt: skip
+        fields = conv_fields(b.shape(v.x()), b.shape(v.y()), v.x(1).shape[1:], self.stride, self.dilation, self.pads)
+        for name, value in {**fields, "groups": 1, "x_zero_point": v.x().zero_point}.items():
             setattr(p.conv, name, value)
         p.conv.weights = b.constant(v.array(1), "int8_t *")
         p.conv.finish = b.finish(self.rounding)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from ..graph import RANGES
+from ..graph import RANGES, Array
 from .base import MAX_DIM, Bounds, Op, View, clamp_ok, requantize_bounds, requantize_ok
 
 if TYPE_CHECKING:
@@ -29,6 +29,37 @@ def window_shape(v: View, kernel: Pair, stride: Pair, dilation: Pair, pads: tupl
         v.need(room >= 0, f"kernel {list(kernel)} with dilation {list(dilation)} is larger than the padded input {list(shape)}")
         out.append(room // stride[i] + 1)
     return out[0], out[1]
+
+
+def conv_shape(v: View, stride: Pair, dilation: Pair, pads: tuple[int, int, int, int], groups: int) -> tuple[int, ...]:
+    """Output shape of a convolution of input 0 (NHWC) with the constant weights [O,KH,KW,C/groups] that input 1 is."""
+    x, w = v.x().shape, v.array(1).shape
+    v.need(len(w) == 4, f"weights must have 4 dimensions, have shape {list(w)}")
+    oh, ow = window_shape(v, (w[1], w[2]), stride, dilation, pads)
+    v.within("groups", groups, 1, MAX_DIM)
+    fits = w[0] > 0 and w[3] > 0 and w[0] % groups == 0 and w[3] * groups == x[3]
+    v.need(fits, f"weights {list(w)} do not fit {groups} groups of {x[3]} channels")
+    return x[0], oh, ow, w[0]
+
+
+def conv_fields(
+    image: tuple[int, ...], out: tuple[int, ...], kernel: tuple[int, ...], stride: Pair = (1, 1), dilation: Pair = (1, 1),
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0),
+) -> dict[str, int]:  # fmt: skip
+    """The fields of C params that every convolution has. image, out: [N,H,W,C] with the plan's batch."""
+    (n, h, w, c), (_, oh, ow, oc) = image, out
+    return {
+        "n": n, "h": h, "w": w, "c": c, "oh": oh, "ow": ow, "oc": oc, "kh": kernel[0], "kw": kernel[1], "stride_h": stride[0],
+        "stride_w": stride[1], "dilation_h": dilation[0], "dilation_w": dilation[1], "pad_top": pads[0], "pad_left": pads[1],
+    }  # fmt: skip
+
+
+def reach(v: View, w: Array) -> tuple[Array, Array]:
+    """(lowest, highest) sum of each row of weights w[O, K] (zero point off, int64) with inputs from the whole range of their dtype. Padding is
+    the input's zero point, so within it."""
+    least, most = (e - v.x().zero_point for e in RANGES[v.x().dtype])
+    positive, negative = np.maximum(w, 0).sum(axis=1), np.minimum(w, 0).sum(axis=1)
+    return positive * least + negative * most, positive * most + negative * least
 
 
 class Product(Op, kw_only=True):
@@ -54,15 +85,10 @@ class Product(Op, kw_only=True):
         clamp_ok(v, self.lo, self.hi, "int16" if wide else "int8")
 
     def bounds(self, v: View) -> Bounds:
-        """Exact worst case per channel: each weight times the end of the input range that hurts; a padded input is its zero point, within it."""
-        least, most = RANGES[v.x().dtype]
+        """Exact worst case per channel: each weight times the end of the input range that hurts."""
         w = np.moveaxis(v.array(1).astype(np.int64) - v.x(1).zero_point, self.channel_axis, 0).reshape(v.y().shape[-1], -1)
-        zp = v.x().zero_point
-        positive, negative = np.maximum(w, 0).sum(axis=1), np.minimum(w, 0).sum(axis=1)
-        bias = v.array(2).astype(np.int64)
-        hi = positive * (most - zp) + negative * (least - zp) + bias
-        lo = positive * (least - zp) + negative * (most - zp) + bias
-        return requantize_bounds(v.node.name, self.rounding, lo, hi, v.array(4))
+        (lo, hi), bias = reach(v, w), v.array(2).astype(np.int64)
+        return requantize_bounds(v.node.name, self.rounding, lo + bias, hi + bias, v.array(4))
 
     def parameters(self, v: View) -> int:
         return v.x(1).size
@@ -81,18 +107,11 @@ class Conv2d(Product, kw_only=True):
     groups: int = 1
 
     def shape(self, v: View) -> tuple[int, ...]:
-        x, w = v.x().shape, v.array(1).shape
-        v.need(len(w) == 4, f"weights must have 4 dimensions, have shape {list(w)}")
-        oh, ow = window_shape(v, (w[1], w[2]), self.stride, self.dilation, self.pads)
-        v.within("groups", self.groups, 1, MAX_DIM)
-        fits = w[0] > 0 and w[3] > 0 and w[0] % self.groups == 0 and w[3] * self.groups == x[3]
-        v.need(fits, f"weights {list(w)} do not fit {self.groups} groups of {x[3]} channels")
-        return x[0], oh, ow, w[0]
+        return conv_shape(v, self.stride, self.dilation, self.pads, self.groups)
 
     def lower(self, v: View, b: Builder) -> None:
         w = v.array(1)
-        b.product(v, self, weights=w, groups=self.groups, kernel=(w.shape[1], w.shape[2]), image=b.shape(v.x()), out=b.shape(v.y()),
-                  stride=self.stride, dilation=self.dilation, pads=self.pads)  # fmt: skip
+        b.product(v, self, w, self.groups, conv_fields(b.shape(v.x()), b.shape(v.y()), w.shape[1:], self.stride, self.dilation, self.pads))
 
 
 class Dense(Product, kw_only=True):
@@ -109,8 +128,7 @@ class Dense(Product, kw_only=True):
         w = v.array(1)
         x = b.shape(v.x())
         rows = int(np.prod(x[:-1]))
-        b.product(v, self, weights=w, groups=1, kernel=(1, 1), image=(rows, 1, 1, x[-1]), out=(rows, 1, 1, w.shape[0]),
-                  stride=(1, 1), dilation=(1, 1), pads=(0, 0, 0, 0))  # fmt: skip
+        b.product(v, self, w, 1, conv_fields((rows, 1, 1, x[-1]), (rows, 1, 1, w.shape[0]), (1, 1)))
 
 
 class DwConv2d(Product, kw_only=True):
@@ -130,4 +148,4 @@ class DwConv2d(Product, kw_only=True):
         return x[0], oh, ow, w[2]
 
     def lower(self, v: View, b: Builder) -> None:
-        b.depthwise(v, self)
+        b.depthwise(v, self, conv_fields(b.shape(v.x()), b.shape(v.y()), v.x(1).shape, self.stride, self.dilation, self.pads))

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from ..graph import RANGES
-from .base import MAX_DIM, Bounds, Op, View, clamp_ok
-from .product import Pair, window_shape
+from .base import Bounds, Op, View, clamp_ok
+from .product import Pair, conv_fields, conv_shape, reach
 from .tfl_elementwise import VARIANT
 
 if TYPE_CHECKING:
@@ -38,13 +37,7 @@ class TflConv2d(Op, kw_only=True):
         v.count(5)
 
     def shape(self, v: View) -> tuple[int, ...]:
-        x, w = v.x().shape, v.array(1).shape
-        v.need(len(w) == 4, f"weights must have 4 dimensions, have shape {list(w)}")
-        oh, ow = window_shape(v, (w[1], w[2]), self.stride, self.dilation, self.pads)
-        v.within("groups", self.groups, 1, MAX_DIM)
-        fits = w[0] > 0 and w[3] > 0 and w[0] % self.groups == 0 and w[3] * self.groups == x[3]
-        v.need(fits, f"weights {list(w)} do not fit {self.groups} groups of {x[3]} channels")
-        return x[0], oh, ow, w[0]
+        return conv_shape(v, self.stride, self.dilation, self.pads, self.groups)
 
     def check(self, v: View) -> None:
         v.dtype(v.x(), "int8", "int16")
@@ -62,14 +55,10 @@ class TflConv2d(Op, kw_only=True):
         clamp_ok(v, self.lo, self.hi, v.y().dtype)
 
     def bounds(self, v: View) -> Bounds:
-        least, most = RANGES[v.x().dtype]
-        zp = v.x().zero_point
         w = v.array(1).astype(np.int64).reshape(v.y().shape[-1], -1) - v.x(1).zero_point
-        positive, negative = np.maximum(w, 0).sum(axis=1), np.minimum(w, 0).sum(axis=1)
-        bias, shift = v.array(2), v.array(4).astype(np.int64)
+        (lo, hi), bias, shift = reach(v, w), v.array(2), v.array(4).astype(np.int64)
         left = np.maximum(shift, 0) if self.rounding == "q31_double" else np.zeros_like(shift)
-        lo, hi = positive * (least - zp) + negative * (most - zp) + bias, positive * (most - zp) + negative * (least - zp) + bias
-        return Bounds(v.node.name, lo, hi, np.int64(ROUNDINGS[self.rounding][1]) >> left)
+        return Bounds(v.node.name, lo + bias, hi + bias, np.int64(ROUNDINGS[self.rounding][1]) >> left)
 
     def parameters(self, v: View) -> int:
         return v.x(1).size
@@ -78,15 +67,12 @@ class TflConv2d(Op, kw_only=True):
         return v.y().size * int(np.prod(v.x(1).shape[1:], dtype=object))
 
     def lower(self, v: View, b: Builder) -> None:
-        n, h, w, c = b.shape(v.x())
-        _, oh, ow, oc = b.shape(v.y())
-        weights = v.array(1)
+        weights, out = v.array(1), b.shape(v.y())
         fields = {
-            "n": n, "h": h, "w": w, "c": c, "oh": oh, "ow": ow, "oc": oc, "kh": weights.shape[1], "kw": weights.shape[2], "groups": self.groups,
-            "stride_h": self.stride[0], "stride_w": self.stride[1], "dilation_h": self.dilation[0], "dilation_w": self.dilation[1],
-            "pad_top": self.pads[0], "pad_left": self.pads[1], "w_size": weights.dtype.itemsize, "rounding": ROUNDINGS[self.rounding][0],
-            "x_zero_point": v.x().zero_point, "w_zero_point": v.x(1).zero_point, "y_zero_point": v.y().zero_point, "lo": self.lo, "hi": self.hi,
+            **conv_fields(b.shape(v.x()), out, weights.shape[1:], self.stride, self.dilation, self.pads), "groups": self.groups,
+            "w_size": weights.dtype.itemsize, "rounding": ROUNDINGS[self.rounding][0], "x_zero_point": v.x().zero_point,
+            "w_zero_point": v.x(1).zero_point, "y_zero_point": v.y().zero_point, "lo": self.lo, "hi": self.hi,
         }  # fmt: skip
         p = b.new("intq_tfl_conv2d", **fields, weights=b.constant(weights, "uint8_t *"), bias=b.constant(v.array(2), "int64_t *"),
                   multiplier=b.constant(v.array(3), "int64_t *"), shift=b.constant(v.array(4), "int32_t *"))  # fmt: skip
-        b.step(v, b.row("tfl_conv2d", VARIANT[v.x().dtype]), p, n * oh, reads=[v.node.inputs[0]])
+        b.step(v, b.row("tfl_conv2d", VARIANT[v.x().dtype]), p, out[0] * out[1], reads=[v.node.inputs[0]])
