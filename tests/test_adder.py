@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from intq import FormatError, Model, Session
-from intq.graph import Graph, Port
+from intq.graph import Graph
 from intq.kernels.fixed_point import requantize_params
 from intq.kernels.table import isas, lib
-from intq.ops import REGISTRY
+
+sys.path.insert(0, str(Path(__file__).parent / "conformance"))
+from generate import one_node, out_size
 
 CASES = [  # h, w, channels, outputs, kernel, stride, dilation, pads
     (1, 1, 5, 7, (1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
@@ -32,12 +37,9 @@ def graph(case: tuple, rounding: str, seed: int = 0, w_zero_point: int | None = 
     multiplier, shift = requantize_params(np.full(o, 2.0 ** np.floor(np.log2(scale)) if rounding == "shift" else scale), rounding)
     g.constant("multiplier", multiplier)
     g.constant("shift", shift)
-    size = tuple((d + pads[i] + pads[i + 2] - (kernel[i] - 1) * dilation[i] - 1) // stride[i] + 1 for i, d in enumerate((h, width)))
-    g.tensor("y", (1, *size, o), zero_point=-5)
-    g.node(REGISTRY["adder2d"](stride=stride, dilation=dilation, pads=pads, rounding=rounding), ["x", "w", "bias", "multiplier", "shift"], ["y"])
-    g.inputs = [Port(name="x", tensor="x", shape=g.of("x").shape, perm=(0, 1, 2, 3))]
-    g.outputs = [Port(name="y", tensor="y", shape=g.of("y").shape, perm=(0, 1, 2, 3))]
-    return g
+    a = {"stride": stride, "dilation": dilation, "pads": pads}
+    shape = (1, *out_size(h, width, {**a, "kernel": kernel}), o)
+    return one_node(g, "adder2d", {**a, "rounding": rounding}, ["x", "w", "bias", "multiplier", "shift"], shape, zero_point=-5)
 
 
 @pytest.mark.parametrize("rounding", ["q15", "shift", "q31_single", "q31_double"])

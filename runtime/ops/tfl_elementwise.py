@@ -113,11 +113,14 @@ class TflBinary(Op, kw_only=True):
         return broadcast_shape(v)
 
     def check(self, v: View) -> None:
+        self.check_tensors(v)
+        clamp_ok(v, self.lo, self.hi, v.y().dtype)
+
+    def check_tensors(self, v: View) -> None:
         v.dtype(v.x(), *self.dtypes)
         for t in (v.x(0), v.x(1), v.y()):
             v.dtype(t, v.x().dtype)
             v.need(len(t.shape) <= 6, f"tensor {t.name!r} has more than 6 dimensions")
-        clamp_ok(v, self.lo, self.hi, v.y().dtype)
 
     def batchable(self, v: View) -> bool:
         return constants_keep_batch(v)
@@ -251,10 +254,7 @@ class TflInteger(TflBinary, kw_only=True):
     def check(self, v: View) -> None:
         least, most = RANGES["int32"]
         v.need((self.lo, self.hi) == (least, most), "the clamp must be that of int32")
-        v.dtype(v.x(), *self.dtypes)
-        for t in (v.x(0), v.x(1), v.y()):
-            v.dtype(t, v.x().dtype)
-            v.need(len(t.shape) <= 6, f"tensor {t.name!r} has more than 6 dimensions")
+        self.check_tensors(v)
         allowed = INTEGER_KINDS if v.x().dtype == "int32" else INTEGER_KINDS[4:]
         v.need(self.kind in allowed, f"kind {self.kind!r} is unknown; known: {', '.join(allowed)}")
 

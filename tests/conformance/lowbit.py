@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from generate import Array, Rng, clamp, data, out_size, output_constants, pick, scales, windows, zero_point
-from intq.graph import Graph, Port
+from generate import Array, Rng, clamp, data, one_node, out_size, output_constants, pick, scales, windows, zero_point
+from intq.graph import Graph
 from intq.kernels.fixed_point import requantize_params
-from intq.ops import REGISTRY
 
 BITS = (1, 3, 31, 32, 33, 63, 64, 65, 100, 128, 200, 256)
 OUTPUTS = (1, 5, 31, 32, 33, 63, 64, 65, 96, 97, 130)
@@ -19,15 +18,6 @@ def pack(bits: Array) -> Array:
     padded = np.zeros((*bits.shape[:-1], -(-bits.shape[-1] // 64) * 64), np.uint8)
     padded[..., : bits.shape[-1]] = bits
     return np.packbits(padded, axis=-1, bitorder="little")
-
-
-def finish(g: Graph, op: str, attrs: dict[str, Any], inputs: list[str], shape: tuple[int, ...], dtype: str, zp: int = 0) -> Graph:
-    g.tensor("y", shape, dtype, zero_point=zp)
-    g.node(REGISTRY[op](**attrs), inputs, ["y"])
-    ports = [n for n in inputs if n not in g.constants]
-    g.inputs = [Port(name=n, tensor=n, shape=g.of(n).shape, perm=tuple(range(len(g.of(n).shape)))) for n in ports]
-    g.outputs = [Port(name="y", tensor="y", shape=shape, perm=tuple(range(len(shape))))]
-    return g
 
 
 def binary(g: Graph, rng: Rng) -> tuple[dict[str, Any], tuple[int, int], int, int]:
@@ -61,7 +51,7 @@ def bconv2d(g: Graph, rng: Rng) -> Graph:
     if rounding == "i64_15" and rng.random() < 0.5:
         inputs.append(g.tensor("residual", (1, *size, o), "int16"))
     attrs = {**a, "fraction": fraction, "rounding": rounding, **limits}
-    return finish(g, "bconv2d", attrs, inputs, (1, *size, o), "int16" if rounding == "i64_15" else "int8", zp)
+    return one_node(g, "bconv2d", attrs, inputs, (1, *size, o), "int16" if rounding == "i64_15" else "int8", zero_point=zp)
 
 
 def thresholds(g: Graph, rng: Rng, count: int, reach: int) -> list[str]:
@@ -73,7 +63,7 @@ def thresholds(g: Graph, rng: Rng, count: int, reach: int) -> list[str]:
 def bconv2d_bits(g: Graph, rng: Rng) -> Graph:
     a, size, o, peak = binary(g, rng)
     inputs = ["x", "w", *thresholds(g, rng, o, max(1, peak // 8))]
-    return finish(g, "bconv2d_bits", a, inputs, (1, *size, -(-o // 64) * 8), "uint8")
+    return one_node(g, "bconv2d_bits", a, inputs, (1, *size, -(-o // 64) * 8), "uint8")
 
 
 def bsign(g: Graph, rng: Rng) -> Graph:
@@ -81,14 +71,14 @@ def bsign(g: Graph, rng: Rng) -> Graph:
     dtype = pick(rng, "int8", "int16")
     g.tensor("x", shape, dtype)
     inputs = ["x", *thresholds(g, rng, shape[-1], int(np.iinfo(dtype).max))]
-    return finish(g, "bsign", {}, inputs, (*shape[:-1], -(-shape[-1] // 64) * 8), "uint8")
+    return one_node(g, "bsign", {}, inputs, (*shape[:-1], -(-shape[-1] // 64) * 8), "uint8")
 
 
 def add16(g: Graph, rng: Rng) -> Graph:
     shape = (1, int(rng.integers(1, 9)), int(pick(rng, 1, 7, 64, 1000, 3000)))
     lo, hi = sorted(int(v) for v in data(rng, (2,), "int16"))
     names = [g.tensor(n, shape, "int16") for n in "ab"]
-    return finish(g, "add16", {"lo": lo, "hi": hi}, names, shape, "int16")
+    return one_node(g, "add16", {"lo": lo, "hi": hi}, names, shape, "int16")
 
 
 def avg_pool16(g: Graph, rng: Rng) -> Graph:
@@ -97,14 +87,14 @@ def avg_pool16(g: Graph, rng: Rng) -> Graph:
     stride = tuple(int(v) for v in rng.integers(1, 4, 2))
     g.tensor("x", shape, "int16")
     out = tuple((shape[1 + i] - kernel[i]) // stride[i] + 1 for i in (0, 1))
-    return finish(g, "avg_pool16", {"kernel": kernel, "stride": stride}, ["x"], (1, *out, shape[3]), "int16")
+    return one_node(g, "avg_pool16", {"kernel": kernel, "stride": stride}, ["x"], (1, *out, shape[3]), "int16")
 
 
 def rescale16(g: Graph, rng: Rng) -> Graph:
     shape = (1, int(rng.integers(1, 9)), int(pick(rng, 1, 7, 64, 1000, 3000)))
     attrs = {"multiplier": int(rng.integers(0, 2**15)), "shift": int(rng.integers(1, 31)), **clamp(rng)}
     g.tensor("x", shape, "int16")
-    return finish(g, "rescale16", attrs, ["x"], shape, "int8", zero_point(rng))
+    return one_node(g, "rescale16", attrs, ["x"], shape, zero_point=zero_point(rng))
 
 
 def dense_codes(g: Graph, rng: Rng) -> Graph:
@@ -120,7 +110,7 @@ def dense_codes(g: Graph, rng: Rng) -> Graph:
     bias = rng.integers(-(2**20), 2**20, n).astype(np.int32)
     multiplier, shift = requantize_params(scales(rng, rounding, np.full(n, reach + 2**21)), rounding)
     inputs = ["x", "codes", "codebook", "multipliers", *(g.constant(c, a) for c, a in (("bias", bias), ("multiplier", multiplier), ("shift", shift)))]
-    return finish(g, "dense_codes", {"group": group, "rounding": rounding, **clamp(rng)}, inputs, (1, *lead, n), "int8", zero_point(rng))
+    return one_node(g, "dense_codes", {"group": group, "rounding": rounding, **clamp(rng)}, inputs, (1, *lead, n), zero_point=zero_point(rng))
 
 
 def adder2d(g: Graph, rng: Rng) -> Graph:
@@ -133,7 +123,7 @@ def adder2d(g: Graph, rng: Rng) -> Graph:
     reach = 255 * kernel[0] * kernel[1] * c
     g.constant("bias", rng.integers(0, reach + 1, o).astype(np.int32))
     inputs = ["x", "w", "bias", *output_constants(g, rng, rounding, np.full(o, float(reach)))]
-    return finish(g, "adder2d", {**a, "rounding": rounding, **clamp(rng)}, inputs, (1, *size, o), "int8", zero_point(rng))
+    return one_node(g, "adder2d", {**a, "rounding": rounding, **clamp(rng)}, inputs, (1, *size, o), zero_point=zero_point(rng))
 
 
 FAMILIES = {f.__name__: f for f in (dense_codes, adder2d, bconv2d, bconv2d_bits, bsign, add16, avg_pool16, rescale16)}

@@ -71,17 +71,20 @@ def bsign(s: Source, v: View) -> None:
     s.call(f"{kernel}({threshold}, {flip}, {x}, {y}, {v.x().size // c}, {c}, {v.y().shape[-1]});")
 
 
+def elementwise(s: Source, v: View, *numbers: int) -> None:
+    """A call of the kernel that the op is named like: its tensors, their size, then numbers."""
+    s.use(v.node.op)
+    tensors = [s.ref(name) for name in (*v.node.inputs, *v.node.outputs)]
+    s.call(f"{v.node.op}({', '.join([*tensors, str(v.y().size), *map(str, numbers)])});")
+
+
 @emitter("add16")
 def add16(s: Source, v: View) -> None:
     a: Any = v.node.attrs
-    s.use("add16")
-    x, z = s.ref(v.node.inputs[0]), s.ref(v.node.inputs[1])
-    s.call(f"add16({x}, {z}, {s.ref(v.node.outputs[0])}, {v.y().size}, {a.lo}, {a.hi});")
+    elementwise(s, v, a.lo, a.hi)
 
 
 @emitter("rescale16")
 def rescale16(s: Source, v: View) -> None:
     a: Any = v.node.attrs
-    s.use("rescale16")
-    x, y = s.ref(v.node.inputs[0]), s.ref(v.node.outputs[0])
-    s.call(f"rescale16({x}, {y}, {v.y().size}, {a.multiplier}, {a.shift}, {v.y().zero_point}, {a.lo}, {a.hi});")
+    elementwise(s, v, a.multiplier, a.shift, v.y().zero_point, a.lo, a.hi)
