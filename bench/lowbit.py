@@ -11,6 +11,7 @@ from .. import Model, Session, choose
 from ..graph import Array, Graph, Port
 from ..kernels.fixed_point import requantize_params
 from ..ops import REGISTRY, sparse
+from . import peaks
 from .environment import describe
 from .timing import Sample, interleave
 
@@ -63,6 +64,20 @@ def _binary(shape: tuple[int, int, int, int]) -> Graph:
     return _ports(g)
 
 
+def _planes(shape: tuple[int, int, int, int], w_bits: int, x_bits: int) -> Graph:
+    """A table that leaves levels of a few bits, then a convolution with weights of a few bits."""
+    size, c, o, kernel = shape
+    g, pad, random = Graph("curve"), kernel // 2, np.random.default_rng(0)
+    g.tensor("x", (1, size, size, c))
+    g.tensor("u", (1, size, size, c))
+    g.node(REGISTRY["lut8"](), ["x", g.constant("table", random.integers(0, 2**x_bits, 256).astype(np.int8))], ["u"])
+    w = 2 * random.integers(0, 2**w_bits, (o, kernel, kernel, c)) - (2**w_bits - 1)
+    inputs = ["u", g.constant("w", w.astype(np.int8)), *_scales(g, o, 1e-1)]
+    g.tensor("y", (1, size, size, o))
+    g.node(REGISTRY["conv2d"](pads=(pad, pad, pad, pad)), inputs, ["y"])
+    return _ports(g)
+
+
 def _dense(k: int, n: int, bits: int) -> Graph:
     g, random = Graph("curve"), np.random.default_rng(0)
     g.tensor("x", (1, k))
@@ -112,16 +127,33 @@ def ratio(slow: Sample, fast: Sample) -> float:
 
 
 def bits(isa: str, rounds: int = 11, seconds: float = 0.002) -> list[dict[str, Any]]:
-    """Time of an int8 layer and of the same layer with fewer bits: convolutions in 1 bit, a matrix of 4096 by 4096 times a vector in 4."""
-    rows = []
-    pairs = [(label, 1, _conv(s, _pruned((s[2], s[3], s[3], s[1]), 0, (1, 1))), _binary(s)) for label, s in SHAPES.items()]
-    pairs.append(("vector times 4096x4096", 4, _dense(4096, 4096, 8), _dense(4096, 4096, 4)))
+    """Time of an int8 layer and of the same layer with fewer bits: convolutions in 1 bit, and by planes of bits (w weight bits, a activation bits),
+    a matrix of 4096 by 4096 times a vector in 4 bits. Per cent of the popcount peak where bits are counted."""
     cap = "avx512vnni" if isa == "avx512bitalg" else isa
-    for label, width, eight, fewer in pairs:
-        sessions = [Session(Model(eight), isa=cap), Session(Model(fewer), isa=isa)]
-        dense, small = interleave([s.invoke for s in sessions], rounds, seconds)
-        rows.append({"shape": label, "bits": width, "int8_ms": dense.median * 1e3, "ms": small.median * 1e3, "ratio": ratio(dense, small)})
+    peak = popcount_peak()
+    pairs: list[tuple[str, str, int, Session, Session]] = []
+    for label, s in SHAPES.items():
+        dense = Session(Model(_conv(s, _pruned((s[2], s[3], s[3], s[1]), 0, (1, 1)))), isa=cap)
+        work = 2 * s[0] * s[0] * s[1] * s[2] * s[3] * s[3]
+        pairs.append((label, "binary", work, dense, forced(_binary(s), "popcount", isa)))
+        for w, a in ((1, 1), (1, 2), (2, 2)):
+            graph = _planes(s, w, a)
+            pairs.append((label, f"w{w}a{a}", work * w * a, forced(graph, "dense", cap), forced(graph, "bit planes", isa)))
+    matrices = [Session(Model(_dense(4096, 4096, width)), isa=cap if width == 8 else isa) for width in (8, 4)]
+    pairs.append(("vector times 4096x4096", "4 bits", 0, matrices[0], matrices[1]))
+    rows = []
+    for label, name, work, eight, fewer in pairs:
+        dense_time, small = interleave([eight.invoke, fewer.invoke], rounds, seconds)
+        counted = 100 * work / small.median / peak if peak else 0.0
+        rows.append({"shape": label, "bits": name, "int8_ms": dense_time.median * 1e3, "ms": small.median * 1e3, "ratio": ratio(dense_time, small),
+                     "percent_of_popcount_peak": counted})  # fmt: skip
     return rows
+
+
+def popcount_peak() -> float:
+    """Binary operations per second that this machine can do at most, 0 where its best popcount is no instruction."""
+    row = next((r for r in peaks.usable_peaks() if r.variant == "popcount"), None)
+    return peaks.best_rate(row, 0.05) if row else 0.0
 
 
 def run(what: list[str], isa: str) -> dict[str, Any]:
@@ -178,7 +210,7 @@ def chart(result: dict[str, Any], path: Path) -> None:
         axis.set(title=shape, xlabel="share of zeros", ylabel="times as fast as dense int8")
         axis.legend()
     if narrow:
-        axes[0][-1].barh([f"{r['shape']}, {r['bits']} bit" for r in narrow], [r["ratio"] for r in narrow])
+        axes[0][-1].barh([f"{r['shape']}, {r['bits']}" for r in narrow], [r["ratio"] for r in narrow])
         axes[0][-1].set(title="fewer bits", xlabel="times as fast as int8")
         axes[0][-1].axvline(1, color="grey", linewidth=1)
     for axis in axes[0][: len(shapes)]:

@@ -21,7 +21,7 @@ typedef struct {
 } intq_adder2d;
 
 /* Fully connected with 4-bit codes (SPEC_lowbit.md L4). codes[n][(k + 1) / 2], the first of a pair in the low half; multipliers[n][groups] or
- * NULL. A unit is a panel of 32 channels. */
+ * NULL. A unit is a panel of 32 channels. Variant linear: 1 or 2 bits a code, a weight is low + step * code, no groups. */
 typedef struct {
     const uint8_t *codes, *multipliers;
     const int8_t *codebook;          /* 16 entries */
@@ -31,7 +31,7 @@ typedef struct {
     intq_requant rq;                 /* rq.bias: (prepare) folds the zero point */
     int32_t *bias;
     int64_t m, n, k, group, groups;
-    int32_t x_zero_point;
+    int32_t x_zero_point, bits, low, step;
     int64_t units, scratch_bytes;    /* (prepare) */
 } intq_dense_codes;
 
@@ -52,6 +52,24 @@ typedef struct {
     int32_t stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left, zero_padding, fraction, residual;
     int64_t lda, band, m_blocks, n_blocks, panels, panels_per_block, units, scratch_bytes; /* (prepare) */
 } intq_bconv2d;
+
+/* conv2d and dense with few levels on both sides, by bit planes (SPEC_lowbit.md L6): inputs x_low + (x_bits bits), weights w_low + w_step * (w_bits
+ * bits). io[0] holds the planes of the inputs as planes_pack leaves them: plane after plane of rows of bits. */
+typedef struct {
+    intq_bconv2d bits;       /* geometry, finish, rq, bias; bytes is a row of one plane; bits.packed: [panel][plane][word of 32 bits][32 channels] */
+    const int8_t *weights;   /* [oc][kh][kw][c] */
+    const int64_t *passes;   /* (prepare) bit_pass: the pairs of planes, largest weight first */
+    const uint8_t *borders;  /* (prepare) a pixel of padding, plane after plane */
+    int32_t x_low, x_bits, w_low, w_step, w_bits, x_zero_point;
+    int64_t count, plane, a_plane; /* (prepare) passes; bytes of a plane of the input, and of one in a left operand */
+    int64_t units, scratch_bytes;  /* (prepare) */
+} intq_planes;
+
+/* Bit m of x - low, to plane m: [n][h][w][bytes]; a unit is one row of w pixels. */
+typedef struct {
+    int64_t w, c, bytes, plane;
+    int32_t low, bits;
+} intq_planes_pack;
 
 /* bit c of y = (x[c] >= threshold[c]) != flip[c]; a unit is one row of c elements. */
 typedef struct {

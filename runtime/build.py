@@ -18,7 +18,7 @@ from .fuse import residual_adds
 from .graph import Array, Graph, Tensor
 from .kernel_api import ffi, pick
 from .memory import Pool, aligned
-from .ops import Op, View, coded, sparse
+from .ops import Op, View, coded, planes, sparse
 from .ops.elementwise import Add
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class Builder:
         """conv2d and dense: the fastest of the forms that these weights [O, ...] have. fields: of ops.product.conv_fields."""
         geometry = {**fields, "groups": groups, "x_zero_point": v.x().zero_point, "w_zero_point": v.x(1).zero_point}
         fastest(self, v, [("dense", lambda: self.dense_product(v, op, weights, geometry)), *sparse.forms(self, v, op, weights, geometry),
-                          *coded.forms(self, v, op, weights, geometry)])  # fmt: skip
+                          *coded.forms(self, v, op, weights, geometry), *planes.forms(self, v, op, weights, geometry)])  # fmt: skip
 
     def dense_product(self, v: View, op: Product, weights: Array, geometry: dict[str, int]) -> None:
         variant = "s16" if op.rounding == "i64_15" else "any"

@@ -74,7 +74,9 @@ class NativeEngine:
         found: dict[str, NodeProfile] = {}
         for step, t in zip(self.plan.steps, ns, strict=False):
             before = found.get(step.node)
-            kernel = kernel_name(step) if before is None else before.kernel
+            kernel = kernel_name(step)
+            if before is not None:
+                kernel = before.kernel if kernel in before.kernel else f"{before.kernel} + {kernel}"
             found[step.node] = profile_row(self.graph, nodes[step.node], kernel, t + (before.ns if before else 0), self.batch)
         # a node without a step of its own is part of another's, or nothing but a name for the same bytes
         return [found.get(n.name) or profile_row(self.graph, n, "-", 0, self.batch) for n in self.graph.nodes]

@@ -211,7 +211,7 @@ def test_crossover_curves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     found = json.loads((tmp_path / "c.json").read_text())
     assert len(found["sparsity"]) == len(lowbit.FORMATS) * len(lowbit.SHARES)
     assert all(row["same"] for row in found["sparsity"])
-    assert {row["bits"] for row in found["bits"]} == {1, 4}
+    assert {row["bits"] for row in found["bits"]} == {"binary", "w1a1", "w1a2", "w2a2", "4 bits"}
     assert (tmp_path / "c.png").read_bytes()[:4] == b"\x89PNG"
 
 

@@ -1,23 +1,5 @@
-/* bconv2d: counting bits with shifts and masks, and the packing that every row shares. */
-#include <stdint.h>
-
-static inline uint32_t count_bits(uint32_t v) {
-    v -= v >> 1 & 0x55555555;
-    v = (v & 0x33333333) + (v >> 2 & 0x33333333);
-    return ((v + (v >> 4)) & 0x0F0F0F0F) * 0x01010101 >> 24;
-}
-
-static void bgemm(int64_t rows, int64_t words, const uint8_t *a, int64_t lda, const uint8_t *b, int32_t *acc) {
-    for (int64_t i = 0; i < rows; i++, acc += 32) {
-        const uint32_t *w = (const uint32_t *)b;
-        for (int j = 0; j < 32; j++) acc[j] = 0;
-        for (int64_t q = 0; q < words; q++, w += 32) {
-            uint32_t v;
-            __builtin_memcpy(&v, a + i * lda + 4 * q, 4);
-            for (int j = 0; j < 32; j++) acc[j] += (int32_t)count_bits(v ^ w[j]);
-        }
-    }
-}
+/* bconv2d in plain C, and the packing that every row shares. */
+#include "vec/bits_scalar.h"
 
 static uint32_t bits32(const int32_t *acc, const int32_t *threshold, const int32_t *flip) {
     uint32_t bits = 0;
@@ -29,9 +11,9 @@ static uint32_t bits32(const int32_t *acc, const int32_t *threshold, const int32
 
 enum { COLUMN_BYTES = 20 << 10, BCONV_BLOCKS = 8 };
 
-static void choose(intq_bconv2d *p) {
+void intq_bconv2d_plan(intq_bconv2d *p, int64_t lda) {
     const int64_t pixels = (int64_t)p->n * p->oh * p->ow, tile = 12;
-    p->lda = bconv_taps(p) * p->bytes;
+    p->lda = lda;
     const int64_t fit = COLUMN_BYTES / p->lda / tile * tile;
     p->band = bconv_min(fit < tile ? tile : fit > 240 ? 240 : fit, pixels);
     p->m_blocks = (pixels + p->band - 1) / p->band;
@@ -44,7 +26,7 @@ static void choose(intq_bconv2d *p) {
 }
 
 int64_t intq_bconv2d_prepare(intq_bconv2d *p, uint8_t *packed) {
-    choose(p);
+    intq_bconv2d_plan(p, bconv_taps(p) * p->bytes);
     const int64_t taps = bconv_taps(p), words = taps * p->bytes / 4, padded = p->panels * BCONV_NR;
     const int64_t weights = padded * words * 4, inits = padded * 4, sums = p->zero_padding ? taps * padded * 4 : 0, border = bconv_up(p->bytes, 64);
     const int64_t total = weights + inits + sums + border + INTQ_SLACK;
