@@ -36,9 +36,9 @@ class Unprepared(Builder):
     def prepare(self, row: Any, p: Any) -> None:
         self.prepared.append(p)
 
-    def product(self, v: View, *args: Any, **kwargs: Any) -> None:
-        super().product(v, *args, **kwargs)
-        self.no_min[len(self.steps) - 1] = bool((kwargs["weights"] == -128).any())
+    def product(self, v: View, op: Any, weights: Any, *more: Any) -> None:
+        super().product(v, op, weights, *more)
+        self.no_min[len(self.steps) - 1] = bool((weights == -128).any())
 
 
 def literal(values: Array) -> str:
