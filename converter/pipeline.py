@@ -32,6 +32,7 @@ from .passes import steps
 from .quantize import QParam, QWeight
 from .recipe import ACTIVATIONS, Layer, Recipe, needs_data
 from .search import Plan, plans, searched
+from .search.rivals import Rivals, settle
 from .search.trial import best_of
 from .weights import choices, needs_samples, quantize_all
 
@@ -101,6 +102,7 @@ def convert_onnx(model: str | Path | onnx.ModelProto, data: Any, recipe: Recipe,
         samples = None if picker is None else picker.samples()
         recipe = conversion.recipe = with_ratios(net, recipe, samples)
         if recipe.budget and samples is not None:
+            settle_calibrator(conversion, names, samples)
             candidates = search_bits(conversion, samples, progress)
             found = best_of(candidates, net, partial(params_of, conversion), samples, lambda: statistics(model, net), progress)
             conversion.params = params_of(conversion, found[0])
@@ -140,6 +142,25 @@ def params_of(conversion: Conversion, recipe: Recipe) -> dict[str, QParam]:
         before = activation_bits(net, conversion.recipe)
         found.update((name, as_range(conversion.calibrator, name, bits[name])) for name in found if bits[name] != before[name])
     return ranges.assign(net, found, recipe.symmetric, bits)
+
+
+def settle_calibrator(conversion: Conversion, names: list[str], samples: dict[str, Array]) -> None:
+    """The range method that a search keeps, and the ranges and parameters that it gives."""
+    calibrator, net, recipe = conversion.calibrator, conversion.net, conversion.recipe
+    if not isinstance(calibrator, Rivals):
+        return
+
+    def measured() -> dict[str, tuple[float, float]]:
+        bits = activation_bits(net, recipe)
+        return {name: as_range(calibrator, name, bits[name]) for name in names}
+
+    def params() -> dict[str, QParam]:
+        return ranges.assign(net, measured(), recipe.symmetric, activation_bits(net, recipe))
+
+    inner = [name for name in names if name not in net.inputs]
+    conversion.recipe = msgspec.structs.replace(recipe, calibrator=settle(net, calibrator, inner, params, samples))
+    conversion.ranges = measured()
+    conversion.params = params_of(conversion, conversion.recipe)
 
 
 def search_bits(conversion: Conversion, samples: dict[str, Array], progress: Progress | None) -> list[Recipe]:
@@ -188,7 +209,7 @@ def calibrate(
 ) -> tuple[dict[str, tuple[float, float]], Calibrator | None]:
     """The range of every value in `names`, and what says it for other bits. Tables behind fixed scales (in quantized models) need no data."""
     found = {}
-    calibrator: Several | None = None
+    calibrator: Calibrator | None = None
     if net.pinned:
         found = {
             node.output: table_range(net, node) for node in net.nodes if node.op == "Unary" and node.inputs[0] in net.pinned and node.output in names
@@ -200,7 +221,10 @@ def calibrate(
     if rest and replay is not None:
         settings, bits = settings_of(net, recipe), activation_bits(net, recipe)
         wanted = {name: str(settings[name].calibrator) for name in rest}
-        calibrator = Several({name: CALIBRATORS[name]() for name in dict.fromkeys(wanted.values())}, wanted)
+        if recipe.budget and not net.pinned:
+            calibrator = Rivals(wanted, recipe.calibrator)
+        else:
+            calibrator = Several({name: CALIBRATORS[name]() for name in dict.fromkeys(wanted.values())}, wanted)
         observe(net, replay, rest, calibrator, progress, picker)
         found.update((name, as_range(calibrator, name, bits[name])) for name in rest)
     return found, calibrator

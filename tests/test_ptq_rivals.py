@@ -1,0 +1,50 @@
+"""The calibrator that a search keeps."""
+
+from __future__ import annotations
+
+import intq
+import numpy as np
+import pytest
+from intq.converter import pipeline, recipe
+from intq.converter.calibrators import CALIBRATORS
+from intq.converter.search import rivals
+from test_ptq_weights import PROTO, X
+
+
+def search(**changes: object) -> pipeline.Conversion:
+    return pipeline.convert_onnx(PROTO, X, recipe.load({"base": "fast", "budget": {"bits": 8.0}, **changes}))
+
+
+def test_every_method_gives_the_range_that_it_gives_by_itself() -> None:
+    found = rivals.Rivals({"x": "minmax"}, "minmax")
+    alone = {method: CALIBRATORS[method]() for method in rivals.METHODS}
+    for block in np.array_split(X, 3):
+        found.observe("x", block)
+        for one in alone.values():
+            one.observe("x", block)
+    for method, one in alone.items():
+        found.change(method)
+        assert found.range("x", 4) == one.range("x", 4)
+
+
+def test_a_search_keeps_the_range_method_that_leaves_the_outputs_nearest() -> None:
+    conversion = search(activations="int4")
+    assert conversion.recipe.calibrator != "minmax"
+    again = pipeline.convert_onnx(PROTO, X, recipe.load(conversion.recipe.describe()))
+    assert intq.Model(again.graph).to_bytes() == intq.Model(conversion.graph).to_bytes()
+
+
+def test_what_a_layer_names_itself_is_not_changed() -> None:
+    for named in ("global", "percentile"):
+        conversion = search(activations="int4", layers={"one": {"calibrator": named}})
+        assert conversion.ranges == pipeline.convert_onnx(PROTO, X, conversion.recipe).ranges
+        assert conversion.recipe.layers["one"].calibrator == named
+    search(activations="int4", calibrator="global")
+
+
+def test_an_interrupt_leaves_the_recipes_own_method(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rivals, "runner", interrupted)
+    assert search(activations="int4").recipe.calibrator == "minmax"
