@@ -78,7 +78,7 @@ def assign(
     wide16 = {node.output for node in net.nodes if (bits or {}).get(node.output, 8) == 16 and wide_capable(net, node)}
     wide16 -= {*net.inputs, *net.outputs}
     edge = {*net.inputs, *net.outputs}
-    pinned = {name: QParam(scale, zero_point) for name, (scale, zero_point) in net.pinned.items()}
+    pinned = {name: QParam(scale, zero_point) for name, (scale, zero_point) in {**net.levels, **net.pinned}.items()}
     sharing = Sharing()
     for node in net.nodes:
         known = fixed(net, node)

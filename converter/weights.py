@@ -10,10 +10,11 @@ import numpy as np
 from . import coded
 from .bn_statistics import Statistics
 from .calibrate import Progress
+from .grid import grid_scale, grid_steps
 from .ir import Array, Float, Node
 from .lockstep import Site, spread, walk
 from .prune import Prune, prune_layer, ratios
-from .quantize import QParam, QWeight, fit_scale, float_weights, layers
+from .quantize import QParam, QWeight, fit_scale, float_weights, layers, quantize_weight
 from .recipe import TABLES, WEIGHTS, Layer, Recipe
 from .rounding import ROUNDINGS
 from .rounding.base import Moments, moments
@@ -63,6 +64,10 @@ def quantize(weight: Array, bias: Array, x: QParam, y: QParam, choice: Layer, gr
         importance = np.repeat(np.einsum("gkk->gk", found.hessian), count // found.groups, axis=0) + 1e-12
     if kind in TABLES:
         return coded.per_channel(weight, bias, x, y, kind, str(choice.rounding), groups, found, importance)
+    steps_of_source = grid_steps(rows) if bits == 8 else None
+    if steps_of_source is not None:
+        scale = fit_scale(grid_scale(rows, steps_of_source), bias, x.scale, y.scale)
+        return QWeight(quantize_weight(weight, scale), scale, bias, bits)
     method = SCALES[str(choice.weight_range)]
     if choice.granularity == "tensor":
         flat = importance.reshape(1, -1) if importance is not None else None

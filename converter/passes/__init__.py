@@ -11,6 +11,7 @@ from .batchnorm import batchnorm_to_affine
 from .channelwise import channelwise_to_affine
 from .convtranspose import convtranspose_to_conv
 from .decompose import decompose
+from .find_levels import find_levels
 from .fold_affine import fold_affine
 from .fuse_clamp import fuse_clamp
 from .fuse_pad import fuse_pad
@@ -33,6 +34,7 @@ PASSES: tuple[Pass, ...] = (
     fuse_unary,
     fuse_clamp,
     binarize,
+    find_levels,
 )
 
 
