@@ -32,7 +32,7 @@ from .passes import steps
 from .quantize import QParam, QWeight
 from .recipe import ACTIVATIONS, Layer, Recipe, needs_data
 from .search import Plan, plans, searched
-from .search.rivals import Rivals, settle
+from .search.rivals import Rivals, promising
 from .search.trial import best_of
 from .weights import choices, needs_samples, quantize_all
 
@@ -102,10 +102,10 @@ def convert_onnx(model: str | Path | onnx.ModelProto, data: Any, recipe: Recipe,
         samples = None if picker is None else picker.samples()
         recipe = conversion.recipe = with_ratios(net, recipe, samples)
         if recipe.budget and samples is not None:
-            settle_calibrator(conversion, names, samples)
-            candidates = search_bits(conversion, samples, progress)
-            found = best_of(candidates, net, partial(params_of, conversion), samples, lambda: statistics(model, net), progress)
+            candidates, others = search_bits(conversion, samples, progress), rival_methods(conversion, names, samples)
+            found = best_of(candidates, net, partial(params_of, conversion), samples, lambda: statistics(model, net), progress, others)
             conversion.params = params_of(conversion, found[0])
+            conversion.ranges.update(ranges_of(conversion, found[0]))
             conversion.recipe, conversion.weights = found
         else:
             conversion.weights = quantize_all(net, conversion.params, recipe, samples, lambda: statistics(model, net), progress)
@@ -134,33 +134,34 @@ def with_ratios(net: Float, recipe: Recipe, samples: dict[str, Array] | None) ->
     return msgspec.structs.replace(recipe, prune=msgspec.structs.replace(recipe.prune, spread="uniform", layers=layers))
 
 
+def ranges_of(conversion: Conversion, recipe: Recipe) -> dict[str, tuple[float, float]]:
+    """Ranges under a recipe that differs from the conversion's in the calibrator and the bits of activations only; the changed ones."""
+    calibrator, net = conversion.calibrator, conversion.net
+    if calibrator is None:
+        return {}
+    before, bits = activation_bits(net, conversion.recipe), activation_bits(net, recipe)
+    if isinstance(calibrator, Rivals):
+        calibrator.change(recipe.calibrator)
+    same = not isinstance(calibrator, Rivals) or recipe.calibrator == conversion.recipe.calibrator
+    return {name: as_range(calibrator, name, bits[name]) for name in conversion.ranges if not same or bits[name] != before[name]}
+
+
 def params_of(conversion: Conversion, recipe: Recipe) -> dict[str, QParam]:
-    """Scales and zero points under a recipe that differs from the conversion's in the bits of its activations only."""
-    net, bits = conversion.net, activation_bits(conversion.net, recipe)
-    found = dict(conversion.ranges)
-    if conversion.calibrator is not None:
-        before = activation_bits(net, conversion.recipe)
-        found.update((name, as_range(conversion.calibrator, name, bits[name])) for name in found if bits[name] != before[name])
-    return ranges.assign(net, found, recipe.symmetric, bits)
+    """Scales and zero points under such a recipe."""
+    found = {**conversion.ranges, **ranges_of(conversion, recipe)}
+    return ranges.assign(conversion.net, found, recipe.symmetric, activation_bits(conversion.net, recipe))
 
 
-def settle_calibrator(conversion: Conversion, names: list[str], samples: dict[str, Array]) -> None:
-    """The range method that a search keeps, and the ranges and parameters that it gives."""
-    calibrator, net, recipe = conversion.calibrator, conversion.net, conversion.recipe
+def rival_methods(conversion: Conversion, names: list[str], samples: dict[str, Array]) -> tuple[str, ...]:
+    """Calibrators that a search should try besides the recipe's own."""
+    calibrator, recipe = conversion.calibrator, conversion.recipe
     if not isinstance(calibrator, Rivals):
-        return
-
-    def measured() -> dict[str, tuple[float, float]]:
-        bits = activation_bits(net, recipe)
-        return {name: as_range(calibrator, name, bits[name]) for name in names}
+        return ()
 
     def params() -> dict[str, QParam]:
-        return ranges.assign(net, measured(), recipe.symmetric, activation_bits(net, recipe))
+        return params_of(conversion, msgspec.structs.replace(recipe, calibrator=calibrator.own))
 
-    inner = [name for name in names if name not in net.inputs]
-    conversion.recipe = msgspec.structs.replace(recipe, calibrator=settle(net, calibrator, inner, params, samples))
-    conversion.ranges = measured()
-    conversion.params = params_of(conversion, conversion.recipe)
+    return promising(conversion.net, calibrator, [name for name in names if name not in conversion.net.inputs], params, samples)
 
 
 def search_bits(conversion: Conversion, samples: dict[str, Array], progress: Progress | None) -> list[Recipe]:

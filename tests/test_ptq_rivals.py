@@ -29,7 +29,7 @@ def test_every_method_gives_the_range_that_it_gives_by_itself() -> None:
 
 def test_a_search_keeps_the_range_method_that_leaves_the_outputs_nearest() -> None:
     conversion = search(activations="int4")
-    assert conversion.recipe.calibrator != "minmax"
+    assert conversion.recipe.calibrator != "minmax"  # whose few extreme values take the levels from all others
     again = pipeline.convert_onnx(PROTO, X, recipe.load(conversion.recipe.describe()))
     assert intq.Model(again.graph).to_bytes() == intq.Model(conversion.graph).to_bytes()
 

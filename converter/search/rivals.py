@@ -1,4 +1,4 @@
-"""The calibrator of a search: every range method watches the data at once, and the one that leaves the outputs nearest to the float ones is kept.
+"""The calibrator of a search: every range method watches the data at once, and the most promising one gets a trial (`trial.py`).
 
 What a method does is measured as the sensitivity of a layer is: the divergence of the outputs, here with all activations quantized
 and the weights as they are. A histogram serves all methods that decide from one.
@@ -21,7 +21,7 @@ from .loss import divergence
 
 METHODS = ("mse", "minmax", "moving_average", "percentile", "entropy")
 SAMPLES = 32
-BETTER = 0.9  # another method must leave this share of the divergence at most: less is chance
+BETTER = 0.9  # another method must leave this share of the divergence at most, to be worth a trial
 
 
 class Rivals(Calibrator):
@@ -51,30 +51,32 @@ class Rivals(Calibrator):
         self.own = method
 
 
-def settle(
+def promising(
     net: Float,
     calibrator: Rivals,
     names: list[str],
     params_of: Callable[[], Mapping[str, QParam]],
     samples: Mapping[str, Array],
-) -> str:
-    """Changes the calibrator to the best method, and names it. `params_of` gives the parameters under the current one, of all in `names`.
+) -> tuple[str, ...]:
+    """The method that beats the recipe's own, if there is one. `params_of` gives the parameters under the current one, of all in `names`.
 
-    An interrupt leaves the recipe's own method.
+    The calibrator is as before afterwards. An interrupt ends the comparison without a result.
     """
     own, losses = calibrator.own, dict[str, float]()
     count = len(next(iter(samples.values())))
     chosen = {name: array[:: max(1, count // SAMPLES)][:SAMPLES] for name, array in samples.items()}
+    compare: Callable[[Array], float] | None = None
     with contextlib.suppress(KeyboardInterrupt):
-        compare = outputs = None
         for method in dict.fromkeys((own, *METHODS)):
             calibrator.change(method)
             outputs = runner(net, names, params_of(), chosen)
             compare = compare or divergence(net, outputs(False))
             losses[method] = compare(outputs(True))
-    best = min(losses, key=lambda method: losses[method]) if len(losses) > len(METHODS) - 1 else own
-    calibrator.change(best if losses.get(best, 0.0) < BETTER * losses.get(own, 0.0) else own)
-    return calibrator.own
+    calibrator.change(own)
+    if not set(METHODS) <= losses.keys():
+        return ()
+    best = min(losses, key=lambda method: losses[method])
+    return (best,) if losses[best] < BETTER * losses[own] else ()
 
 
 def runner(net: Float, names: list[str], params: Mapping[str, QParam], feeds: Mapping[str, Array]) -> Callable[[bool], Array]:

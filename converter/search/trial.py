@@ -24,16 +24,22 @@ def best_of(
     samples: Mapping[str, Array],
     statistics: Callable[[], Statistics],
     progress: Progress | None = None,
+    calibrators: tuple[str, ...] = (),
 ) -> tuple[Recipe, dict[str, QWeight]]:
     """The best candidate and its weights; `params_of` gives the activations' parameters under a candidate.
 
+    The best one is then tried with each of `calibrators` in place of its own.
     An interrupt (Ctrl-C) leaves the best so far; before there is one, the first with nearest rounding.
     """
     if not candidates:
         raise RecipeError("recipe: the search has no plan to try")
     best, least = None, np.inf
     try:
-        for recipe in candidates:
+        for place in range(len(candidates) + len(calibrators)):
+            if place < len(candidates):
+                recipe = candidates[place]
+            elif best is not None:
+                recipe = msgspec.structs.replace(best[0], calibrator=calibrators[place - len(candidates)])
             ends: dict[str, tuple[Array, Array]] = {}
             weights = quantize_all(net, params_of(recipe), recipe, samples, statistics, progress, ends)
             loss = sum(divergence(net, real, name)(quantized) for name, (real, quantized) in sorted(ends.items()))
