@@ -106,7 +106,8 @@ def plans(
 ) -> list[Plan]:
     """Plans within the recipe's budget, the most promising first. `build` lowers the network with given bits, to be timed.
 
-    After the optimum of the integer program: the optimum without 2 bits, whose errors add up least well, and the widest uniform plan.
+    After the optimum of the integer program: the optimum without 2 bits, whose errors add up least well, and the widest uniform plan,
+    with the first and the last layer at 8 bits where the budget has room for them.
     Raises `RecipeError` where the budget is below what the fewest bits need.
     """
     nodes, allowed = searchable(net, recipe)
@@ -127,10 +128,12 @@ def plans(
     narrowed = {name: {bits: row[bits] for bits in row if bits > 2 or bits == max(row)} for name, row in table.items()}
     if sum(min(cost[name][bits] for bits in row) for name, row in narrowed.items()) <= budget - rest:
         found.append(solve(narrowed, cost, budget - rest, what))
+    edges = {nodes[0].name, nodes[-1].name}
     for bits in OPTIONS:
         plain = uniform(allowed, bits)
-        if sum(cost[name][plain[name]] for name in plain) <= budget - rest:
-            found.append(plain)
+        careful = {name: chosen if name not in edges else max(allowed[name]) for name, chosen in plain.items()}
+        if fitting := [one for one in (careful, plain) if sum(cost[name][one[name]] for name in one) <= budget - rest]:
+            found.append(fitting[0])
             break
     kept: list[dict[str, int]] = []
     for one in found:  # a plan with no layer wider than in an earlier one cannot be better
