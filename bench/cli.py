@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..format import check_target, write_atomically
 
 
 def _positive(text: str) -> int:
@@ -101,7 +102,7 @@ def _write(result: dict[str, Any], target: str | None, table: Callable[[], Any])
     for t in tables if isinstance(tables, list) else [tables]:
         console.print(t)
     if target:
-        Path(target).write_text(text + "\n")
+        write_atomically(target, (text + "\n").encode())
 
 
 def _models(args: argparse.Namespace) -> int:
@@ -210,5 +211,8 @@ def _peaks(args: argparse.Namespace) -> int:
 
 def main(args: argparse.Namespace) -> int:
     """Run the chosen benchmark; returns the exit code. Raises intq.Error with a one-line reason."""
+    for target in (args.json, getattr(args, "chart", None)):
+        if target not in (None, "-"):
+            check_target(target)
     handlers = {"models": _models, "files": _files, "kernels": _kernels, "peaks": _peaks, "profile": _profile}
     return handlers[args.what](args)

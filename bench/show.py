@@ -103,7 +103,7 @@ def profile_table(result: dict[str, Any]) -> Table:
         table.add_column(column, justify="right" if column in ("us", "share", "GOPS", "GB/s") else "left")
     for r in result["nodes"]:
         rate = f"{r['gops']:,.1f}" if r["gops"] else ""
-        table.add_row(r["node"], r["op"], r["kernel"], f"{r['ns'] / 1e3:,.2f}", f"{r['share']:.1%}", rate, f"{r['gbps']:,.1f}")
+        table.add_row(r["node"], r["op"], r["kernel"], f"{r['ns'] / 1e3:,.2f}", f"{r['share']:.1%}", rate, f"{r['gbps']:,.1f}" if r["ns"] else "")
     return table
 
 

@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import UnsupportedError
+from ..extras import missing
+
 if TYPE_CHECKING:
     from ..model import Model
     from .recipe import Recipe
@@ -33,17 +36,21 @@ def convert(
     meets the target is kept; an interrupt (Ctrl-C) leaves the best so far. `numerics` ("litert" or "tflm")
     says how an int8 .tflite rounds. `progress(stage, done, total)`.
 
-    Raises `UnsupportedError` (every offending node at once), `InputError` (data or file), `RecipeError`, `BoundError`.
+    Raises `UnsupportedError` (every offending node at once, or a package that is not installed), `InputError` (data or file), `RecipeError`,
+    `BoundError`.
     """
-    from .front import convert_model  # the import libraries load only when a model is converted
+    try:
+        from .front import convert_model  # the import libraries load only when a model is converted
 
-    return convert_model(
-        model,
-        calibration=calibration,
-        example_inputs=example_inputs,
-        recipe=recipe,
-        accuracy_target=accuracy_target,
-        evaluate=evaluate,
-        numerics=numerics,
-        progress=progress,
-    )
+        return convert_model(
+            model,
+            calibration=calibration,
+            example_inputs=example_inputs,
+            recipe=recipe,
+            accuracy_target=accuracy_target,
+            evaluate=evaluate,
+            numerics=numerics,
+            progress=progress,
+        )
+    except ModuleNotFoundError as error:
+        raise UnsupportedError(f"cannot convert: {missing(error)}") from error

@@ -218,7 +218,8 @@ def calibrate(
     rest = [name for name in names if name not in found]
     if rest and replay is None:
         where = f" (the quantized model gives no scale for {', '.join(rest[:8])})" if net.pinned else ""
-        raise InputError(f"calibration data is needed{where}: pass calibration= (some hundred representative inputs)")
+        way = "pass calibration= (--calibration FILE), some hundred representative inputs, or use the recipe zero_shot"
+        raise InputError(f"calibration data is needed{where}: {way}")
     if rest and replay is not None:
         settings, bits = settings_of(net, recipe), activation_bits(net, recipe)
         wanted = {name: str(settings[name].calibrator) for name in rest}

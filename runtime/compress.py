@@ -7,6 +7,7 @@ import importlib
 from typing import Any
 
 from .errors import FormatError, InputError, UnsupportedError
+from .extras import missing
 
 MAGIC = b"\x28\xb5\x2f\xfd"
 LEVEL = 19
@@ -17,7 +18,7 @@ def library() -> Any:
     try:
         return importlib.import_module("zstandard")
     except ImportError as error:
-        raise UnsupportedError(f"compression needs the extra intq[zstd]: pip install 'intq[zstd]' ({error})") from None
+        raise UnsupportedError(f"compression: {missing(error, 'zstandard')}") from None
 
 
 def compress(data: bytes, compression: str | None) -> bytes:

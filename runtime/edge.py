@@ -52,7 +52,10 @@ class Quantizer:
     def check(self, x: Any) -> Array:
         """As float32 with the port's shape, any number of samples, dense. Raises InputError."""
         try:
-            a: Array = np.ascontiguousarray(x, np.float32) if np.ndim(x) else np.asarray(x, np.float32)
+            a: Array = np.asarray(x)
+            if a.dtype.kind in "cSUmM":  # what NumPy would convert, losing or guessing something
+                raise TypeError(f"dtype {a.dtype}")
+            a = np.asarray(a, np.float32, order="C")
         except (TypeError, ValueError) as error:
             raise InputError(f"input {self.port.name!r}: not an array of numbers ({error})") from None
         shape = self.port.shape

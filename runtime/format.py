@@ -8,8 +8,9 @@ Version 1 of the JSON: {"version", "name", "numerics", "recipe", "tensors", "nod
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import tempfile
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -127,24 +128,38 @@ def build(record: GraphRecord, arrays: dict[str, np.ndarray[Any, Any]]) -> Graph
     return graph
 
 
-def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write to a temporary file beside `path`, sync, rename: a crash leaves the old file or the new one, never half of one."""
+def check_target(path: str | os.PathLike[str]) -> None:
+    """Raise the OSError that writing `path` would end in, before the work whose result it is to hold."""
     target = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "no such folder", str(target.parent))
+    if not os.access(target if target.exists() else target.parent, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write to a temporary file beside `path`, sync, rename: a crash leaves the old file or the new one, never half of one.
+
+    A link stays and its target is written; a device or a pipe takes the bytes as they are. Raises OSError that names `path`.
+    """
+    check_target(path)
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        target.write_bytes(data)
+        return
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~current_umask())
         os.replace(temporary, target)
-    except BaseException:
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from None  # not the temporary file's name
+    finally:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
-        raise
-
-
-def current_umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

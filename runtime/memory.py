@@ -28,7 +28,10 @@ def aligned(nbytes: int, to: int = 64) -> Array:
 def _large(nbytes: int) -> Array:
     """At least nbytes zeroed bytes, whole large pages; private, so a forked child gets its own copy."""
     size = -(-nbytes // HUGE) * HUGE
-    raw = mmap.mmap(-1, size + HUGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    try:
+        raw = mmap.mmap(-1, size + HUGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError as error:
+        raise MemoryError(f"{nbytes:,} bytes in one piece ({error.strerror})") from None
     raw.madvise(mmap.MADV_HUGEPAGE)
     view = np.frombuffer(raw, np.uint8)
     start = -view.ctypes.data % HUGE

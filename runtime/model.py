@@ -11,7 +11,8 @@ from typing import Any
 from . import format
 from .checks import MAX_ARENA, MAX_MACS, check_graph, graph_bounds
 from .compress import compress, decompress
-from .errors import FormatError, InputError, UnsupportedError
+from .errors import BoundError, FormatError, InputError, UnsupportedError
+from .extras import missing
 from .graph import Graph, Port
 from .ops import Bound, Op, View
 
@@ -86,7 +87,7 @@ class Model:
             bounds = self.bounds.get(node.name, [])
             used = max((max(-b.lo, b.hi) / b.limit for b in bounds), default=0.0)
             shown = f"{scale:.6g}" if isinstance(scale, float | int) else f"{len(scale)} scales"
-            proof = f", accumulator at most {used:.1%} of its limit" if bounds else ""
+            proof = f", accumulator at most {100 * used:.2g} % of its limit" if bounds else ""
             rounding = f" {node.attrs.rounding}" if hasattr(node.attrs, "rounding") else ""
             lines.append(f"  {node.op}{rounding} {node.name}: {v.y().dtype}{list(v.y().shape)} scale {shown} zero point {v.y().zero_point}{proof}")
         return "\n".join(lines)
@@ -103,13 +104,16 @@ def load(path: str | os.PathLike[str], *, numerics: str = "litert", max_arena: i
     try:
         data = path.read_bytes()
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {path}: {error}") from None
+        raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
     if path.suffix == ".tflite" or data[4:8] == b"TFL3":
         try:
             from .converter.tflite import load_tflite
         except ImportError as error:
-            raise UnsupportedError(f"reading .tflite needs the extra intq[tflite] ({error})") from None
+            raise UnsupportedError(f"cannot read {path}: {missing(error)}") from None
         return Model(load_tflite(data, numerics=numerics), numerics=numerics, max_arena=max_arena, max_macs=max_macs)
     if not data:
         raise FormatError(f"{path}: the file is empty")
-    return Model.from_bytes(data, max_arena=max_arena, max_macs=max_macs)
+    try:
+        return Model.from_bytes(data, max_arena=max_arena, max_macs=max_macs)
+    except (FormatError, BoundError) as error:
+        raise type(error)(f"{path}: {error}") from None

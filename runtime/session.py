@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import threading
 from collections.abc import Mapping
@@ -41,6 +42,17 @@ def port_info(graph: Graph, port: Port) -> PortInfo:
     return PortInfo(port.name, t.dtype, t.shape, {4: "NHWC", 3: "NLC", 2: "NC"}.get(len(t.shape), "dense"), float(scale), t.zero_point, port.shape)
 
 
+def whole(what: str, value: Any, most: int) -> int:
+    """A number of things as an int, NumPy's integers included. Raises InputError."""
+    try:
+        found = operator.index(value)
+    except TypeError:
+        found = 0
+    if not 1 <= found <= most:
+        raise InputError(f"{what} must be an integer in 1..{most}, is {value!r}")
+    return found
+
+
 class Session:
     """Runs a model. Thread-safe (calls lock), picklable, and usable after a fork.
 
@@ -57,10 +69,7 @@ class Session:
         self.model = model if isinstance(model, Model) else load(model)
         if backend not in BACKENDS:
             raise InputError(f"backend {backend!r} is unknown; known: {', '.join(BACKENDS)}")
-        if not isinstance(threads, int) or not 1 <= threads <= 256:
-            raise InputError(f"threads must be an integer in 1..256, is {threads!r}")
-        if not isinstance(batch, int) or not 1 <= batch <= 65536:
-            raise InputError(f"batch must be an integer in 1..65536, is {batch!r}")
+        threads, batch = whole("threads", threads, 256), whole("batch", batch, 65536)
         if backend == "auto":
             backend = "native" if have_native() else "numba" if have_numba() else "reference"
         if backend == "native" and not have_native():

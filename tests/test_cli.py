@@ -75,10 +75,38 @@ def test_failures_are_one_line(model: Path, tmp_path: Path) -> None:
         ("convert", bad, "-o", tmp_path / "y.intq"),
         ("compare", bad, model, "--inputs", tmp_path / "wrong.npy"),
         ("demo", "--dir", tmp_path),
+        ("run", model, "-o", tmp_path / "none" / "y.npz"),
+        ("run", model, "-o", tmp_path),
+        ("run", model, "-o", "/dev/full"),
+        ("run", tmp_path),
+        ("convert", EXAMPLES / "digits.onnx", "-o", tmp_path / "none" / "y.intq"),
+        ("export-c", model, "-o", bad),
     ):
         reason = intq(*args, code=1)
         assert reason.startswith(f"intq {args[0]}: ")
         assert reason.count("\n") == 1, reason
+
+
+def test_messages(model: Path, tmp_path: Path) -> None:
+    """They name the user's file, and the examples of a help text keep their lines."""
+    assert intq("run", model, "-o", tmp_path / "none" / "y.npz", code=1) == f"intq run: {tmp_path / 'none'}: no such folder\n"
+    assert intq("run", model, "-o", tmp_path, code=1) == f"intq run: {tmp_path}: Is a directory\n"
+    (tmp_path / "bad.intq").write_bytes(b"12345678")
+    assert str(tmp_path / "bad.intq") in intq("inspect", tmp_path / "bad.intq", code=1)
+    assert "\n    intq compare model.tflite --against litert\n" in intq("compare", "--help")
+
+
+def test_no_samples(model: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.zeros((0, 3, 24, 24), np.float32))
+    assert "0 samples" in intq("run", model, "--inputs", tmp_path / "x.npy")
+
+
+def test_a_missing_package_names_its_extra() -> None:
+    code = "import sys; sys.modules['onnx'] = None; from intq import UnsupportedError\nfrom intq.converter import convert\n"
+    code += "try: convert('net.onnx')\nexcept UnsupportedError as error: print(error)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "'onnx' is missing" in shown
+    assert "pip install '.[convert]'" in shown
 
 
 def test_doctor() -> None:

@@ -49,6 +49,23 @@ def test_writing_is_atomic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_writing_follows_links_and_spares_devices(tmp_path: Path) -> None:
+    (tmp_path / "real.intq").write_bytes(b"old")
+    (tmp_path / "link.intq").symlink_to("real.intq")
+    model = Model(network())
+    model.save(tmp_path / "link.intq")
+    assert (tmp_path / "link.intq").is_symlink()
+    assert (tmp_path / "real.intq").read_bytes() == model.to_bytes()
+    os.mkfifo(tmp_path / "pipe")
+    reader = subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE)
+    model.save(tmp_path / "pipe")
+    assert reader.communicate(timeout=60)[0] == model.to_bytes()
+    assert (tmp_path / "pipe").is_fifo()
+    for path in (tmp_path, tmp_path / "none" / "m.intq"):
+        with pytest.raises(OSError, match=str(tmp_path)):
+            model.save(path)
+
+
 REFUSED = {
     "unknown op": (lambda r, a: r["nodes"][0].update(op="magic"), "op 'magic' is unknown"),
     "unknown attribute": (lambda r, a: r["nodes"][0]["attrs"].update(speed=3), "speed"),

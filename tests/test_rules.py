@@ -118,6 +118,21 @@ def test_paths_in_documents_exist(path: Path) -> None:
     assert not missing, f"{relative(path)} names {missing}"
 
 
+def test_data_files_are_packaged() -> None:
+    """What is read at run time beside Python and C is named in pyproject.toml and MANIFEST.in, so that a wheel and a source archive have it."""
+    tomllib = pytest.importorskip("tomllib")
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    manifest = (ROOT / "MANIFEST.in").read_text()
+    folders = {"intq": "runtime", "intq.bench": "bench", "intq.converter": "converter", "intq.export": "runtime/export", "intq.kernels": "kernels"}
+    named = {p for package, globs in patterns.items() for g in globs for p in (ROOT / folders[package]).glob(g)}
+    other = CODE | {".so", ".o", ".pyc", ".pyi"}
+    for path in (p for f in ("runtime", "bench", "converter", "kernels") for p in (ROOT / f).rglob("*") if p.is_file()):
+        if path.suffix not in other and "__pycache__" not in path.parts:
+            assert path in named, f"{relative(path)} is in no package-data"
+            assert path.suffix == ".typed" or f"*{path.suffix}" in manifest, f"{relative(path)} is not in MANIFEST.in"
+    assert set((ROOT / "runtime/export/text").glob("*.c")) <= named
+
+
 def test_import_is_light(tmp_path: Path) -> None:
     """`import intq` pulls in no heavy library and takes at most 0.1 s of CPU time on top of NumPy (best of five)."""
     code = (

@@ -6,8 +6,10 @@ import argparse
 import importlib
 import os
 import sys
+import textwrap
 
 from ..errors import Error
+from ..extras import missing
 
 VERBS = {
     "convert": "make an integer model from a float ONNX or a quantized .tflite file",
@@ -46,24 +48,33 @@ def main(argv: list[str] | None = None) -> int:
         top.print_help()
         return 2
     verb = argv[0]
-    module = importlib.import_module(f"{__name__}.{verb.replace('-', '_')}")
-    sub = argparse.ArgumentParser(prog=f"intq {verb}", description=module.__doc__)
-    module.add_arguments(sub)
     try:
+        module = importlib.import_module(f"{__name__}.{verb.replace('-', '_')}")
+        text, _, examples = (module.__doc__ or "").partition("\n\n")
+        sub = argparse.ArgumentParser(
+            f"intq {verb}", description=textwrap.fill(text, 80), epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        module.add_arguments(sub)
         code: int = module.main(sub.parse_args(argv[1:]))
+        sys.stdout.flush()
         return code
-    except (Error, FileNotFoundError, ModuleNotFoundError) as error:
+    except BrokenPipeError:  # the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (Error, ModuleNotFoundError, OSError, MemoryError) as error:
         print(f"intq {verb}: {explain(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"intq {verb}: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def explain(error: Exception) -> str:
+    """One line: the place and the reason."""
     if isinstance(error, ModuleNotFoundError):
-        return f"this verb needs the package {error.name!r}; pip install 'intq[all]' brings everything"
+        return missing(error)
+    if isinstance(error, MemoryError):
+        return f"not enough memory: {error or 'the request was too large'}"
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
     return str(error)

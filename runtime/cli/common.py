@@ -14,6 +14,7 @@ from ..errors import InputError
 from ..graph import Port
 from ..model import Model
 
+NUMERICS = "whose rounding a quantized .tflite keeps (default: litert)"
 Progress = Callable[[str, int, int | None], None]
 
 

@@ -6,6 +6,7 @@ import argparse
 import time
 from pathlib import Path
 
+from ..format import check_target
 from ..model import Model, load
 from .common import progress_bar, session_summary
 
@@ -13,14 +14,15 @@ from .common import progress_bar, session_summary
 def add_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("model", help=".onnx or .tflite file")
     p.add_argument("-o", "--output", required=True, help=".intq file to write")
-    p.add_argument("--calibration", metavar="FILE", help=".npz, .npy or a folder of them: inputs as the float model takes them")
-    p.add_argument("--recipe", default="balanced", help="fast, balanced, best, or a .toml or .json file (default: balanced)")
+    p.add_argument("--calibration", metavar="FILE", help=".npz, .npy or a folder of them: some hundred inputs as the float model takes them")
+    p.add_argument("--recipe", default="balanced", help="fast, balanced, best, zero_shot (no data), or a .toml or .json file (default: balanced)")
     p.add_argument("--numerics", choices=("litert", "tflm"), default="litert", help="whose rounding a quantized .tflite keeps (default: litert)")
     p.add_argument("--compression", choices=("zstd",), help="entropy-code the file (needs intq[zstd])")
     p.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
 def main(args: argparse.Namespace) -> int:
+    check_target(args.output)
     start = time.perf_counter()
     model: Model
     if args.calibration is None and Path(args.model).suffix != ".onnx":

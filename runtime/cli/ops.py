@@ -7,6 +7,7 @@ import importlib
 import json
 from typing import Any
 
+from ..extras import missing
 from ..kernel_api import references, table
 from ..ops import REGISTRY
 
@@ -30,7 +31,7 @@ def main(args: argparse.Namespace) -> int:
         try:
             found[name] = getattr(importlib.import_module(module), function)()
         except ModuleNotFoundError as error:
-            found[name] = {"unavailable": f"needs the package {error.name!r}; pip install 'intq[all]'"}
+            found[name] = {"unavailable": missing(error)}
     if args.json:
         print(json.dumps(found))
         return 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..format import check_target, write_atomically
 from ..model import load
 from .common import progress_bar
 from .compare import read_labels
@@ -25,9 +26,10 @@ def add_arguments(p: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     from ..converter.report import report
 
+    check_target(args.output)
     labels = read_labels(args.labels) if args.labels else None
     with progress_bar() as progress:
         page = report(args.source, load(args.model), Path(args.inputs), labels, args.samples, progress)
-    Path(args.output).write_text(page, encoding="utf-8")
+    write_atomically(args.output, page.encode())
     print(f"{args.output}: {len(page):,} characters")
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import time
 
@@ -11,19 +12,19 @@ import numpy as np
 from ..format import write_atomically
 from ..model import load
 from ..session import Session
-from .common import read_inputs
+from .common import NUMERICS, read_inputs
 
 
 def add_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("model", help=".intq or quantized .tflite file")
-    p.add_argument("--input", metavar="FILE", help=".npy or .npz; without it, seeded random numbers over the input's range")
+    p.add_argument("--inputs", "--input", dest="input", metavar="FILE", help=".npy or .npz; without it, seeded random numbers over the input's range")
     p.add_argument("-o", "--output", metavar="FILE.npz", help="write the outputs here")
     p.add_argument("--quantized", action="store_true", help="inputs and outputs are integers in storage layout")
-    p.add_argument("--numerics", choices=("litert", "tflm"), default="litert")
-    p.add_argument("--threads", type=int, default=1)
-    p.add_argument("--batch", type=int, default=1)
-    p.add_argument("--isa", default="auto")
-    p.add_argument("--backend", default="auto", choices=("auto", "native", "numba", "reference"))
+    p.add_argument("--numerics", choices=("litert", "tflm"), default="litert", help=NUMERICS)
+    p.add_argument("--threads", type=int, default=1, metavar="N", help="CPU threads (default: 1)")
+    p.add_argument("--batch", type=int, default=1, metavar="N", help="samples per internal call (default: 1)")
+    p.add_argument("--isa", default="auto", help="the best instruction set to use, of those that intq doctor lists (default: auto)")
+    p.add_argument("--backend", default="auto", choices=("auto", "native", "numba", "reference"), help="default: auto, the fastest there is")
     p.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -35,22 +36,20 @@ def main(args: argparse.Namespace) -> int:
     seconds = time.perf_counter() - start
     outputs = y if isinstance(y, dict) else {session.outputs[0].name: y}
     if args.output:
-        import io
-
         buffer = io.BytesIO()
         np.savez(buffer, **outputs)
         write_atomically(args.output, buffer.getvalue())
     if args.json:
         print(json.dumps({"seconds": seconds, "outputs": {k: v.tolist() for k, v in outputs.items()}}))
         return 0
-    n = next(iter(x.values())).shape[0]
+    n = len(next(iter(x.values())))
     print(f"{n} samples in {seconds * 1e3:.2f} ms ({seconds / max(n, 1) * 1e6:.1f} us each)")
     for name, array in outputs.items():
         print(f"{name} {list(array.shape)} {array.dtype}")
-        for i, row in enumerate(array.reshape(len(array), -1)[:8] if array.ndim else [array]):
+        for i, row in enumerate([row.reshape(-1) for row in array[:8]] if array.ndim else [array.reshape(-1)]):
             top = np.argsort(-row.astype(np.float64), kind="stable")[:3]
             print(f"  {i}: " + ", ".join(f"[{k}] {row[k]:.6g}" for k in top) + (" ..." if row.size > 3 else ""))
-        if len(array) > 8:
+        if array.ndim and len(array) > 8:
             print(f"  ... {len(array) - 8} more; use --output or --json")
     return 0
 
