@@ -49,6 +49,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "ranges: moving average": {"calibrator": "moving_average"},
     "ranges: percentile 99.99": {"calibrator": "percentile"},
     "ranges: least squared error (mse)": {"calibrator": "mse"},
+    "ranges: guarded": {"calibrator": "guarded"},
     "ranges: mse, symmetric": {"calibrator": "mse", "symmetric": True},
     "ranges: entropy (KL)": {"calibrator": "entropy"},
     "weights: nearest, one scale per tensor": {"calibrator": "mse", "granularity": "tensor"},

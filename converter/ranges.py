@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from .binary.stream import HEADROOM, is_stream, joined
 from .ir import Float, Node
 from .quantize import SOFTMAX, QParam, qparam
@@ -19,6 +21,7 @@ DepthToSpace SpaceToDepth Resize Identity
 MOVES = frozenset(_NAMES.split())
 NARROWER = 2.0  # an input of a Concat keeps its own scale where the shared one would be this many times wider and others read it too
 UNIT = {"Sigmoid", "HardSigmoid"}
+SIGNED_UNIT = {"Tanh", "Softsign", "Erf", "Sin", "Cos"}
 
 
 class Sharing:
@@ -67,6 +70,14 @@ def observed(net: Float) -> list[str]:
     return [name for name in names if name not in net.pinned]
 
 
+def possible(node: Node) -> tuple[float, float]:
+    """An interval that holds every value of a node's first output, whatever its inputs."""
+    if node.clamp is not None:
+        return node.clamp
+    last = node.body[-1].op if node.op == "Unary" else node.op
+    return (0.0, 1.0) if last in UNIT else (-1.0, 1.0) if last in SIGNED_UNIT else (-np.inf, np.inf)
+
+
 def assign(
     net: Float, ranges: Mapping[str, tuple[float, float]], symmetric: bool = False, bits: Mapping[str, int] | None = None
 ) -> dict[str, QParam]:
@@ -95,7 +106,10 @@ def assign(
     wide = {sharing.find(node.output) for node in net.nodes if is_stream(node)}
     spans: dict[str, tuple[float, float]] = {}
     width: dict[str, int] = {}
+    limits = {node.output: possible(node) for node in net.nodes}
     for name, (lo, hi) in ranges.items():
+        least, most = limits.get(name, (lo, hi))
+        lo, hi = max(lo, least), min(hi, most)
         root = sharing.find(name)
         before = spans.get(root, (lo, hi))
         spans[root] = min(before[0], lo), max(before[1], hi)

@@ -109,7 +109,7 @@ def matches(pattern: str, name: str, position: int, count: int) -> bool:
 
 BASES: dict[str, Recipe] = {
     "fast": Recipe(base="fast"),
-    "balanced": Recipe(base="balanced", calibrator="mse", bias_correction="empirical"),
+    "balanced": Recipe(base="balanced", calibrator="guarded", bias_correction="empirical"),
     "zero_shot": Recipe(base="zero_shot", zero_shot=True),
     "best": Recipe(base="best", calibrator="mse", rounding="gptq_cd", weight_range="omse", bias_correction="empirical"),
 }

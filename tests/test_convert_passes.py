@@ -9,7 +9,7 @@ import onnx.numpy_helper
 import onnx.shape_inference
 import onnxruntime
 import pytest
-from intq.converter import passes
+from intq.converter import passes, ranges
 from intq.converter.ir import Float
 from intq.converter.lower.view import groups, moves, transpose, view_of
 from intq.converter.onnx.clean import clean
@@ -191,3 +191,28 @@ def test_views_track_reshapes_and_transposes() -> None:
                 assert (now.ravel() == value.transpose(target).ravel()).all()
     assert moved > 100
     assert refused > 10
+
+
+def test_a_clamp_behind_a_concat_joins_the_layers_before_it() -> None:
+    nodes = [
+        h.make_node("Conv", ["x", "w"], ["a"]),
+        h.make_node("AveragePool", ["x"], ["b"], kernel_shape=[1, 1]),
+        h.make_node("Reshape", ["a", "split"], ["a5"]),
+        h.make_node("Transpose", ["a5"], ["turned"], perm=[0, 2, 1, 3, 4]),
+        h.make_node("Reshape", ["turned", "joined"], ["shuffled"]),
+        h.make_node("Concat", ["shuffled", "b"], ["c"], axis=1),
+        h.make_node("Relu", ["c"], ["r"]),
+        h.make_node("Clip", ["r", "", "six"], ["y"]),
+    ]
+    constants = {"w": 4 * rand(6, 4, 1, 1), "split": np.int64([0, 2, 3, 5, 5]), "joined": np.int64([0, 6, 5, 5]), "six": np.float32(2)}
+    proto = model(nodes, {"x": ["N", 4, 5, 5]}, **constants)
+    net = check(proto, ["Conv*", "AveragePool*", "Reshape", "Transpose", "Reshape", "Concat"])
+    assert net.nodes[0].clamp == (0.0, 2.0)
+    two = model([*nodes[:6], h.make_node("Relu", ["c"], ["y"]), h.make_node("Neg", ["c"], ["z"])], {"x": ["N", 4, 5, 5]}, ("y", "z"), **constants)
+    assert [node.clamp for node in folded(two).nodes if node.op == "Conv"] == [None]
+
+
+def test_a_range_stays_within_what_its_node_can_give() -> None:
+    nodes = [h.make_node("Conv", ["x", "w"], ["a"]), h.make_node("Clip", ["a", "zero", "six"], ["y"])]
+    net = folded(model(nodes, {"x": ["N", 2, 3, 3]}, w=rand(2, 2, 1, 1), zero=np.float32(0), six=np.float32(6)))
+    assert ranges.assign(net, {"x": (-1.0, 1.0), "y": (0.0, 7.0)})["y"].scale == pytest.approx(6 / 255)

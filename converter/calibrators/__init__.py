@@ -10,6 +10,7 @@ from __future__ import annotations
 from .base import Calibrator
 from .entropy import Entropy
 from .global_threshold import GlobalThreshold
+from .guarded import Guarded
 from .histogram import Histogram, HistogramCalibrator
 from .minmax import MinMax
 from .moving_average import MovingAverage
@@ -25,5 +26,6 @@ CALIBRATORS: dict[str, type[Calibrator]] = {
     "moving_average": MovingAverage,
     "percentile": Percentile,
     "mse": Mse,
+    "guarded": Guarded,
     "entropy": Entropy,
 }

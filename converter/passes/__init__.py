@@ -16,6 +16,7 @@ from .fold_affine import fold_affine
 from .fuse_clamp import fuse_clamp
 from .fuse_pad import fuse_pad
 from .fuse_unary import fuse_unary
+from .hoist_clamp import hoist_clamp
 from .linear import matmul_to_linear
 from .tidy import tidy
 
@@ -28,6 +29,7 @@ PASSES: tuple[Pass, ...] = (
     batchnorm_to_affine,
     channelwise_to_affine,
     fold_affine,
+    hoist_clamp,
     fuse_clamp,
     convtranspose_to_conv,
     fuse_pad,
