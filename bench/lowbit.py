@@ -11,7 +11,7 @@ from .. import Model, Session, choose
 from ..graph import Array, Graph, Port
 from ..kernels.fixed_point import requantize_params
 from ..ops import REGISTRY, sparse
-from . import peaks
+from . import gemv, peaks
 from .environment import describe
 from .timing import Sample, interleave
 
@@ -78,20 +78,6 @@ def _planes(shape: tuple[int, int, int, int], w_bits: int, x_bits: int) -> Graph
     return _ports(g)
 
 
-def _dense(k: int, n: int, bits: int) -> Graph:
-    g, random = Graph("curve"), np.random.default_rng(0)
-    g.tensor("x", (1, k))
-    g.tensor("y", (1, n))
-    if bits == 8:
-        w = random.integers(-127, 128, (n, k)).astype(np.int8)
-        g.node(REGISTRY["dense"](), ["x", g.constant("w", w), *_scales(g, n, 1e-4)], ["y"])
-        return _ports(g)
-    names = [g.constant("codes", random.integers(0, 256, (n, k // 2)).astype(np.uint8)), g.constant("table", np.arange(-8, 8).astype(np.int8)),
-             g.constant("groups", random.integers(1, 32, (n, k // 64)).astype(np.uint8))]  # fmt: skip
-    g.node(REGISTRY["dense_codes"](group=64), ["x", *names, *_scales(g, n, 1e-5)], ["y"])
-    return _ports(g)
-
-
 def forced(graph: Graph, name: str, isa: str) -> Session:
     """A session whose products take the form whose name contains `name`, whatever the clock says."""
 
@@ -127,8 +113,8 @@ def ratio(slow: Sample, fast: Sample) -> float:
 
 
 def bits(isa: str, rounds: int = 11, seconds: float = 0.002) -> list[dict[str, Any]]:
-    """Time of an int8 layer and of the same layer with fewer bits: convolutions in 1 bit, and by planes of bits (w weight bits, a activation bits),
-    a matrix of 4096 by 4096 times a vector in 4 bits. Per cent of the popcount peak where bits are counted."""
+    """Time of an int8 convolution and of the same one in 1 bit, and by planes of bits (w weight bits, a activation bits), with per cent of the
+    popcount peak."""
     cap = "avx512vnni" if isa == "avx512bitalg" else isa
     peak = popcount_peak()
     pairs: list[tuple[str, str, int, Session, Session]] = []
@@ -139,8 +125,6 @@ def bits(isa: str, rounds: int = 11, seconds: float = 0.002) -> list[dict[str, A
         for w, a in ((1, 1), (1, 2), (2, 2)):
             graph = _planes(s, w, a)
             pairs.append((label, f"w{w}a{a}", work * w * a, forced(graph, "dense", cap), forced(graph, "bit planes", isa)))
-    matrices = [Session(Model(_dense(4096, 4096, width)), isa=cap if width == 8 else isa) for width in (8, 4)]
-    pairs.append(("vector times 4096x4096", "4 bits", 0, matrices[0], matrices[1]))
     rows = []
     for label, name, work, eight, fewer in pairs:
         dense_time, small = interleave([eight.invoke, fewer.invoke], rounds, seconds)
@@ -163,6 +147,7 @@ def run(what: list[str], isa: str) -> dict[str, Any]:
         result["break_even"] = break_even(result["sparsity"])
     if "bits" in what:
         result["bits"] = bits(isa)
+        result["from_memory"] = gemv.measure("avx512vnni" if isa == "avx512bitalg" else isa, 11, 0.01)
     return result
 
 
@@ -181,7 +166,7 @@ def tables(result: dict[str, Any]) -> list[Any]:
     from rich.table import Table
 
     made = []
-    for key in ("sparsity", "break_even", "bits"):
+    for key in ("sparsity", "break_even", "bits", "from_memory"):
         if key not in result:
             continue
         table = Table(title=key)

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from intq.bench import cli, kernels, lowbit, models, networks, peaks, peers, profile, shapes, show, timing
+from intq.bench import cli, gemv, kernels, lowbit, models, networks, peaks, peers, profile, shapes, show, timing
 from intq.errors import Error, InputError
 from intq.kernels.table import lib
+from intq.ops import coded
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 DIGITS = networks.Network("digits", (1, 8, 8), 0.0, 1.0, "digits.onnx")
@@ -206,12 +207,16 @@ def test_kernels_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_crossover_curves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Curves of one small shape: the sparse forms give the dense bytes, and the picture and its numbers are written."""
     monkeypatch.setattr(lowbit, "SHAPES", {"3x3 6x6x64": (6, 64, 64, 3)})
+    monkeypatch.setattr(gemv, "SIZE", 256)
+    monkeypatch.setattr(gemv, "COLD", 1 << 18)
+    monkeypatch.setattr(coded, "LEAST", 1)
     words = ("kernels", "--sparsity", "--bits", "--json", str(tmp_path / "c.json"), "--chart", str(tmp_path / "c.png"))
     assert cli.main(arguments(*words)) == 0
     found = json.loads((tmp_path / "c.json").read_text())
     assert len(found["sparsity"]) == len(lowbit.FORMATS) * len(lowbit.SHARES)
     assert all(row["same"] for row in found["sparsity"])
-    assert {row["bits"] for row in found["bits"]} == {"binary", "w1a1", "w1a2", "w2a2", "4 bits"}
+    assert {row["bits"] for row in found["bits"]} == {"binary", "w1a1", "w1a2", "w2a2"}
+    assert {row["weights"][:6] for row in found["from_memory"]} >= {"8 bits", "4 bits", "2 bits", "1 bits"}
     assert (tmp_path / "c.png").read_bytes()[:4] == b"\x89PNG"
 
 

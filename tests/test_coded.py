@@ -10,8 +10,10 @@ import pytest
 import shared
 from intq import FormatError, Model, Session, choose, packing
 from intq.converter import convert
+from intq.graph import Graph, Port
+from intq.kernels.fixed_point import requantize_params
 from intq.kernels.table import isas, lib
-from intq.ops import coded
+from intq.ops import REGISTRY, coded
 from onnx_cases import build
 
 KINDS = ("log2", "shift", "apot", "kmeans4", "ternary")
@@ -81,13 +83,13 @@ def test_coded_form_gives_the_same_bytes(isa: str, monkeypatch: pytest.MonkeyPat
     for kind in ("int4", "log2", "ternary"):
         model = convert(PROTO, calibration=X, recipe={"base": "fast", "weights": kind})
         want = Session(model, backend="reference").run(X[:5])
-        for prefer in ("dense", "4-bit codes"):
+        for prefer in ("dense", "-bit codes"):
             monkeypatch.setattr(choose, "PREFER", [prefer])
             for batch in (1, 5):
                 np.testing.assert_array_equal(Session(model, isa=isa, batch=batch).run(X[:5]), want)
         monkeypatch.setattr(choose, "PREFER", [])
         session = Session(model, isa=isa)
-        assert any("4-bit codes" in text for text in session.choices.values()), session.choices
+        assert any("-bit codes" in text for text in session.choices.values()), session.choices
 
 
 @pytest.mark.full
@@ -104,3 +106,39 @@ def test_pruned_network_in_codes() -> None:
     want = np.concatenate([runner.run(None, {"input": x[i : i + 500]})[0] for i in range(0, len(x), 500)]).argmax(axis=1)
     b, c = int(((want == labels) & (got != labels)).sum()), int(((want != labels) & (got == labels)).sum())
     assert b - c <= 0.5 * len(x) / 100 + 1.64 * (b + c) ** 0.5, (b, c)
+
+
+def one_product(rng: Any, values: tuple[int, ...], shape: tuple[int, ...], n: int, rounding: str) -> Graph:
+    """A dense layer, or a convolution over an image as large as its kernel or with a kernel of one pixel, with weights of a few values."""
+    g, kernel = Graph("coded"), (1, 1) if len(shape) == 4 and shape[1] > 3 else shape[1:3]
+    g.tensor("x", shape, zero_point=int(rng.choice([-128, 127, 3])))
+    w = rng.choice(np.array(values, np.int8), (n, *kernel, shape[-1]) if len(shape) == 4 else (n, shape[-1]))
+    multiplier, shift = requantize_params(300 / (np.abs(w.astype(np.int64)).reshape(n, -1).sum(axis=1) * 128.0 + 9000), rounding)
+    inputs = ["x", g.constant("w", w), g.constant("bias", rng.integers(-9000, 9000, n).astype(np.int32)),
+              g.constant("multiplier", multiplier), g.constant("shift", shift)]  # fmt: skip
+    out = (*shape[:-1], n) if len(shape) != 4 else (1, *(s - k + 1 for s, k in zip(shape[1:3], kernel, strict=True)), n)
+    g.tensor("y", out, zero_point=-5)
+    g.node(REGISTRY["conv2d" if len(shape) == 4 else "dense"](rounding=rounding), inputs, ["y"])
+    g.inputs = [Port(name="x", tensor="x", shape=shape, perm=tuple(range(len(shape))))]
+    g.outputs = [Port(name="y", tensor="y", shape=out, perm=tuple(range(len(out))))]
+    return g
+
+
+@pytest.mark.skipif(lib is None, reason="needs the compiled extension")
+@pytest.mark.parametrize("isa", [name for name, (usable, _) in isas().items() if usable])
+def test_linear_codes_equal_the_reference(isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Binary weights with int8 activations (one bit), ternary and int2 (two), of dense layers and of convolutions that are matrix products."""
+    monkeypatch.setattr(coded, "LEAST", 1)
+    monkeypatch.setattr(choose, "PREFER", ["-bit codes"])
+    rng = np.random.default_rng(8)
+    shapes = [(1, 1), (1, 5), (1, 3, 64), (1, 2, 333), (1, 1000), (1, 2, 3, 40), (1, 4, 4, 65), (1, 1, 1, 70), (1, 5, 1111)]
+    for number, shape in enumerate(shapes):
+        for values in ((-127, 127), (-1, 1), (3, 90), (-1, 0, 1), (-2, -1, 0, 1), (-126, -42, 42, 126), (-127, 0, 5)):
+            rounding = ("q15", "q31_single", "q31_double")[number % 3]
+            model = Model(one_product(rng, values, shape, (7, 33, 64, 100)[number % 4], rounding))
+            for batch in (1, 3):
+                x = rng.integers(-128, 128, (3, *shape[1:]), dtype=np.int8)
+                session = Session(model, isa=isa, batch=batch)
+                wanted = Session(model, backend="reference", batch=3).run_quantized(x)
+                np.testing.assert_array_equal(session.run_quantized(x), wanted, err_msg=f"{shape} {values}")
+                assert shape[1:3] == (4, 4) or any("dense_codes" in kernel for _, kernel in session.kernels()), (shape, session.kernels())

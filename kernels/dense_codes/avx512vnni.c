@@ -86,3 +86,50 @@ void intq_dense_codes_any_avx512vnni(const void *params, void *const *io, int64_
 }
 
 int64_t intq_dense_codes_any_avx512vnni_prepare(void *params, uint8_t *packed) { return intq_dense_codes_prepare(params, packed, 128); }
+
+enum { LINEAR_ROWS = 2 };
+
+/* Linear codes stay where they are in their bytes: the codes at bit b count 2^b times, in accumulators of their own. */
+INLINE void sums(int bits, int rows, const intq_dense_codes *p, int64_t unit, const int8_t *x, int64_t ldx, int32_t *acc) {
+    const int64_t vectors = codes_vectors(p);
+    const uint8_t *codes = p->packed + unit * vectors * 64;
+    const int places = 8 / bits;
+    __m512i sum[2][8];
+#pragma GCC unroll 2
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 8
+        for (int f = 0; f < places; f++) sum[i][f] = _mm512_setzero_si512();
+    for (int64_t v = 0; v < vectors; v++) {
+        const __m512i c = _mm512_loadu_si512(codes + 64 * v);
+        _mm_prefetch((const char *)(codes + 64 * v + 4096), _MM_HINT_T0);
+#pragma GCC unroll 8
+        for (int f = 0; f < places; f++) {
+            const __m512i w = _mm512_and_si512(c, _mm512_set1_epi8((char)(((1 << bits) - 1) << (f * bits))));
+#pragma GCC unroll 2
+            for (int i = 0; i < rows; i++)
+                sum[i][f] = _mm512_dpbusd_epi32(sum[i][f], w, four_bytes((const uint8_t *)x + i * ldx + 4 * (v * (places / 2) + f / 2)));
+        }
+    }
+    for (int i = 0; i < rows; i++)
+        for (int h = 0; h < 2; h++) {
+            __m512i total = _mm512_setzero_si512();
+#pragma GCC unroll 4
+            for (int f = h; f < places; f += 2) total = _mm512_add_epi32(total, _mm512_srai_epi32(sum[i][f], f * bits));
+            _mm512_storeu_si512(acc + CODES_NR * i + 16 * h, total);
+        }
+}
+
+INLINE void linear_sums(const intq_dense_codes *p, int64_t rows, int64_t unit, const int8_t *x, int64_t ldx, int32_t *acc) {
+    if (p->bits == 1 && rows == 2)
+        sums(1, 2, p, unit, x, ldx, acc);
+    else if (p->bits == 1)
+        sums(1, 1, p, unit, x, ldx, acc);
+    else if (rows == 2)
+        sums(2, 2, p, unit, x, ldx, acc);
+    else
+        sums(2, 1, p, unit, x, ldx, acc);
+}
+
+#include "dense_codes/linear.inc"
+
+CODES_LINEAR(avx512vnni)
