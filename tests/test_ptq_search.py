@@ -204,3 +204,18 @@ def test_a_report_is_one_page_with_everything_in_it(tmp_path: Path, capsys: pyte
     assert pixels.shape == (2400, 1100, 3)
     for colour in ((59, 111, 182), (217, 128, 50)):  # the curves and bars of the pictures
         assert (np.abs(pixels.astype(int) - colour).max(axis=2) < 12).sum() > 50
+
+
+def test_advice_is_something_that_a_recipe_can_do() -> None:
+    from intq.converter.compare import Accuracy, Comparison, LayerError
+    from intq.converter.report.gather import Facts
+    from intq.converter.report.words import advice, worst
+
+    operators = ("Softmax", "Add", "GlobalAveragePool", "Conv")
+    rows = [LayerError(op.lower(), op, f"{op}/out", float(level), 9.0, 0.0) for level, op in enumerate(operators)]
+    facts = Facts("net", {"base": "balanced", "calibrator": "mse"}, Comparison({"Conv/out": 20.0}, Accuracy(8, 1.0), rows), [])
+    found = {row.layer: advised for row, _, advised in worst(facts)}
+    assert list(found) == ["add", "globalaveragepool", "conv"]  # a Softmax has the format that it has
+    assert "int16" in found["add"]
+    assert "int16" not in found["globalaveragepool"] + found["conv"]  # no operator of 16 bits; the output of the network
+    assert "calibrator" in advice("requantization", rows[3], {"base": "fast"}, ())

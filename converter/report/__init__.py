@@ -30,7 +30,7 @@ def render(facts: Facts) -> str:
         sqnr=pictures.sqnr(facts),
         splits=pictures.splits(facts),
         histograms=pictures.histograms(facts),
-        network=pictures.network(facts),
+        network=pictures.network(facts, {row.layer for row, _, _ in worst}),
         recipe=json.dumps(facts.recipe, indent=1),
     )
 

@@ -66,10 +66,11 @@ def gather(source: Path, model: Model, inputs: Any, labels: Array | None, sample
     comparison = compare(source, model, inputs, labels, samples, progress)
     net, replay = prepare(source, inputs)
     assert replay is not None
+    macs = float_macs(net)
     steps.apply(net, model.recipe.get("steps", ()))
     ctx = layout_of(net, model.graph)
     feeds = first(replay, net, samples)
-    facts = Facts(model.name, model.recipe, comparison, before_after(source, model, comparison, feeds))
+    facts = Facts(model.name, model.recipe, comparison, before_after(source, model, comparison, feeds, macs))
     real = FloatRunner(net, [n.output for n in net.nodes]).run(feeds)
     real.update(feeds)
     facts.splits = [split for node in layers(net) if (split := split_error(net, node, ctx, model, real)) is not None]
@@ -101,8 +102,13 @@ def best_ms(call: Any, seconds: float = 0.5) -> float:
     return 1e3 * best
 
 
-def before_after(source: Path, model: Model, comparison: Comparison, feeds: Mapping[str, Array]) -> list[tuple[str, str, str]]:
-    """(what, float, integer) rows."""
+def float_macs(net: Float) -> int:
+    """Multiply-accumulates of the layers with constant weights, for one sample."""
+    return sum(int(np.prod(net.shape(node.output)[1:])) * int(np.prod(float_weights(net, node)[0].shape[1:])) for node in layers(net))
+
+
+def before_after(source: Path, model: Model, comparison: Comparison, feeds: Mapping[str, Array], macs: int) -> list[tuple[str, str, str]]:
+    """(what, float, integer) rows; `macs` are the float network's."""
     proto = read_file(source)
     runner = float_session(proto, optimise=True, threads=1)
     names = [entry.name for entry in runner.get_inputs()]
@@ -112,8 +118,8 @@ def before_after(source: Path, model: Model, comparison: Comparison, feeds: Mapp
     a = comparison.accuracy
     rows = [
         ("file", f"{source.stat().st_size:,} bytes", f"{len(model.to_bytes()):,} bytes"),
-        ("constants", f"{float_bytes:,} bytes", f"{model.weight_bytes:,} bytes"),
-        ("multiply-accumulates", "", f"{model.macs:,}"),
+        ("constants in memory", f"{float_bytes:,} bytes", f"{model.weight_bytes:,} bytes"),
+        ("multiply-accumulates", f"{macs:,}", f"{model.macs:,}"),
         ("activations (arena)", "", f"{session.arena_bytes:,} bytes"),
         ("latency, one thread", f"{best_ms(lambda: runner.run(None, one)):.3f} ms (onnxruntime)", f"{best_ms(session.invoke):.3f} ms"),
         ("same class as float", "", f"{a.same:.2%} of {a.inputs}"),

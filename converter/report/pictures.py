@@ -86,11 +86,10 @@ def histograms(facts: Facts) -> str:
     return svg(figure)
 
 
-def network(facts: Facts) -> str:
-    """The integer graph from top to bottom; edges that skip nodes run on the right, in lanes."""
+def network(facts: Facts, worst: set[str]) -> str:
+    """The integer graph from top to bottom; edges that skip nodes run on the right, in lanes; `worst` layers are red."""
     step, width, left = 30, 330, 10
     made = {output: i for i, (_, _, _, output, _) in enumerate(facts.nodes)}
-    worst = {row.layer for row in facts.comparison.worst()}
     boxes: list[str] = []
     edges: list[str] = []
     lanes: list[int] = []

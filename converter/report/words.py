@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ..compare import LayerError
 from .gather import SOURCES, Facts
 
+UNCHANGEABLE = ("Softmax", "Sigmoid", "HardSigmoid")  # the format of probabilities is fixed: there is nothing to try
+WIDE = ("Conv", "Linear", "Add", "Sub")  # what can give 16 bits, where it is not an output
 RANGES = 'another calibrator ("mse", "percentile")'
 
 
-def advice(source: str, layer: str, recipe: Mapping[str, Any]) -> str:
+def advice(source: str, row: LayerError, recipe: Mapping[str, Any], outputs: Collection[str] = ()) -> str:
     """What to change for a layer whose error comes mainly from `source`, that the recipe does not do already."""
+    layer = row.layer
     own = {**recipe, **recipe.get("layers", {}).get(layer, {})}
     careful = own.get("calibrator", "minmax") in ("mse", "percentile", "entropy")
     wide = f'layers = {{"{layer}" = {{activations = "int16"}}}}'
@@ -24,21 +27,26 @@ def advice(source: str, layer: str, recipe: Mapping[str, Any]) -> str:
         return f"its input has a wide range for few values: {wider if careful else RANGES}, or steps = [\"equalize\"]"
     if source == "clipping":
         return 'values of its input lie outside the range that was chosen: the calibrator "minmax", or more calibration data'
-    return f"its output has a wide range for few values: {f'16 bits for it ({wide})' if careful else RANGES}"
+    if not careful:
+        return f"its output has a wide range for few values: {RANGES}"
+    if row.op not in WIDE or row.tensor in outputs:
+        return "its output is as good as 8 bits allow; layers before it are what can be better"
+    return f"its output has a wide range for few values: 16 bits for it ({wide})"
 
 
 def worst(facts: Facts, count: int = 3) -> list[tuple[LayerError, str, str]]:
     """The `count` layers with most noise of their own: the row, what causes it, what to try."""
     splits = {split.layer: split.shares for split in facts.splits}
     result = []
-    for row in facts.comparison.worst(count):
+    rows = [row for row in facts.comparison.worst(len(facts.comparison.layers)) if row.op not in UNCHANGEABLE]
+    for row in rows[:count]:
         shares = splits.get(row.layer)
         if shares is None or max(shares) == 0:
             cause, source = "rounding of its output", "requantization"
         else:
             source = SOURCES[shares.index(max(shares))]
             cause = f"{source} ({max(shares):.0%} of its error)"
-        result.append((row, cause, advice(source, row.layer, facts.recipe)))
+        result.append((row, cause, advice(source, row, facts.recipe, facts.comparison.outputs)))
     return result
 
 
