@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import os
 import threading
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -93,6 +94,7 @@ class Session:
         self._dequantizers = [edge.Dequantizer(p, graph.tensors[p.tensor], self._out[i], isa) for i, p in enumerate(graph.outputs)]
         self._states = [(engine.buffer(s.read), engine.buffer(s.write)) for s in graph.states]
         self._lock = threading.RLock()
+        _alive.add(self)
         self.reset()
 
     # ----- running -----
@@ -118,7 +120,10 @@ class Session:
 
     def run_quantized(self, xq: Inputs) -> Any:
         """Integer inputs in storage layout and file dtype (`inputs[i]`); integers out. No floating-point arithmetic."""
-        arrays = [np.asarray(a) for a in self._named(xq)]
+        try:
+            arrays = [np.asarray(a) for a in self._named(xq)]
+        except (TypeError, ValueError) as error:
+            raise InputError(f"not an array of integers: {error}") from None
         for a, info in zip(arrays, self.inputs, strict=True):
             if str(a.dtype) != info.dtype:
                 raise InputError(f"input {info.name!r}: dtype {a.dtype}, expected {info.dtype}")
@@ -237,3 +242,16 @@ class Session:
         if len(counts) != 1:
             raise InputError(f"the inputs hold different numbers of samples: {sorted(counts)}")
         return counts.pop()
+
+
+_alive: weakref.WeakSet[Session] = weakref.WeakSet()
+
+
+def _renew_locks() -> None:
+    """In a forked child, where no thread is left that could give back what it held."""
+    for session in list(_alive):
+        session._lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks)

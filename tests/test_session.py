@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import signal
 import threading
 
 import numpy as np
@@ -106,6 +107,40 @@ def test_session_survives_a_fork() -> None:
         os._exit(0 if np.array_equal(session.run(X), EXPECTED) else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert np.array_equal(session.run(X), EXPECTED)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")
+def test_fork_while_another_thread_runs() -> None:
+    """The child has no thread that could give back the session's lock."""
+    session, stop = Session(MODEL, threads=2), threading.Event()
+
+    def spin() -> None:
+        while not stop.is_set():
+            session.run(X)
+
+    other = threading.Thread(target=spin)
+    other.start()
+    try:
+        for _ in range(8):
+            child = os.fork()
+            if child == 0:
+                signal.alarm(20)
+                os._exit(0 if np.array_equal(session.run(X), EXPECTED) else 1)
+            assert os.waitpid(child, 0)[1] == 0
+    finally:
+        stop.set()
+        other.join()
+
+
+BAD = [np.zeros(X.shape, complex), np.zeros(X.shape, "M8[s]"), np.full(X.shape, "1"), [1, [2]], np.array(object()), None, "x", {}, {"x": None}]
+
+
+@pytest.mark.parametrize("bad", BAD, ids=lambda bad: str(getattr(bad, "dtype", bad)))
+def test_what_is_no_array_of_numbers(bad: object) -> None:
+    for run in (Session(MODEL).run, Session(MODEL).run_quantized):
+        with pytest.raises(InputError):
+            run(bad)
 
 
 def test_profile_names_every_node() -> None:
