@@ -45,6 +45,11 @@ class FloatRunner:
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Values of any number of samples, by name; at most `batch` are computed at a time."""
         count = len(next(iter(feeds.values())))
+        if count % self.batch and not self.net.free_batch:
+            raise InputError(
+                f"the model fixes its batch to {self.batch} samples, and {count} are left over: give a multiple of {self.batch}, or export the "
+                "model with a free batch"
+            )
         parts = []
         for start in range(0, count, self.batch):
             block = {name: array[start : start + self.batch].astype(self.net.values[name].dtype) for name, array in feeds.items()}

@@ -10,6 +10,7 @@ from ..errors import InputError
 from ..model import Model, load
 from . import recipe as recipes
 from .calibrate import Progress
+from .onnx.verdict import blame_the_model
 from .pipeline import as_data, convert_onnx
 from .recipe import Recipe
 
@@ -62,8 +63,9 @@ def convert_model(
 
 
 def build(source: Any, data: Any, recipe: Recipe, progress: Progress | None) -> Model:
-    conversion = convert_onnx(source, data, recipe, progress)
-    return Model(conversion.graph, recipe=conversion.recipe.describe())
+    with blame_the_model(source):
+        conversion = convert_onnx(source, data, recipe, progress)
+        return Model(conversion.graph, recipe=conversion.recipe.describe())
 
 
 def as_onnx(model: Any, example_inputs: Any) -> Any:

@@ -12,6 +12,7 @@ import pytest
 import safetensors.numpy
 from intq import BoundError, FormatError, InputError, Model, Session, packing
 from intq.graph import Graph, Port, Tensor
+from intq.ops import REGISTRY
 from intq.ops.product import Dense
 from intq.selftest import network
 
@@ -206,3 +207,13 @@ def test_packed_weights_that_do_not_fit_are_refused(change: dict[str, object]) -
         tensor.update(change)
     with pytest.raises(FormatError, match=name):
         Model.from_bytes(safetensors.numpy.save(arrays, {"intq": json.dumps(record)}))
+
+
+def test_a_step_that_is_never_taken_is_checked_too() -> None:
+    g = Graph("slice")
+    g.tensor("x", (1, 4))
+    g.tensor("y", (1, 1))
+    g.node(REGISTRY["slice"](begin=(0, 0), step=(1, 2**63)), ["x"], ["y"])
+    g.inputs, g.outputs = ([Port(name=n, tensor=n, shape=g.of(n).shape, perm=(0, 1))] for n in "xy")
+    with pytest.raises(FormatError, match="step"):
+        Model(g)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from ..graph import DTYPES, RANGES
-from .base import Op, View
+from .base import MAX_DIM, Op, View
 
 if TYPE_CHECKING:
     from ..build import Builder
@@ -110,6 +110,7 @@ class Slice(Move, kw_only=True):
     def shape(self, v: View) -> tuple[int, ...]:
         x, y = v.x().shape, v.y().shape
         v.need(len(self.begin) == len(self.step) == len(x) == len(y), "begin, step and output need one entry per dimension")
+        v.within("step", self.step, -MAX_DIM, MAX_DIM)
         for b, s, d, n in zip(self.begin, self.step, x, y, strict=True):
             v.need(n > 0 and 0 <= b < d and 0 <= b + (n - 1) * s < d, f"begin {list(self.begin)}, step {list(self.step)} leave the input {list(x)}")
         return y
