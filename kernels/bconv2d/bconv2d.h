@@ -44,6 +44,13 @@ static inline void bconv_columns(const intq_bconv2d *p, const uint8_t *x, int64_
     }
 }
 
+/* The bits of `pixels` left operands, p->lda bytes apart. */
+static inline const uint8_t *bconv_left(const intq_bconv2d *p, const uint8_t *x, int64_t pixel0, int64_t pixels, uint8_t *to) {
+    if (bconv_direct(p)) return x + pixel0 * p->bytes;
+    bconv_columns(p, x, pixel0, pixels, to);
+    return to;
+}
+
 /* Chooses the blocks of a product whose left operand takes `lda` bytes a pixel. */
 void intq_bconv2d_plan(intq_bconv2d *p, int64_t lda);
 /* The prepare function of every row. */

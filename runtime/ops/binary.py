@@ -5,16 +5,21 @@ A tensor of bits is uint8 [..., 8 * ceil(C / 64)]: C bits along the last axis, l
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ..choose import fastest
 from ..graph import Array
+from ..kernel_api import pick
 from .base import INT32_MAX, MAX_DIM, Bounds, Op, View, clamp_ok, requantize_bounds, requantize_ok
 from .product import Pair, window_shape
 
 if TYPE_CHECKING:
     from ..build import Builder
+    from ..kernel_api import Row
 
 PANEL = 32  # channels that a kernel handles together
 
@@ -132,8 +137,11 @@ class BConv2d(Binary, kw_only=True):
         return Bounds(found.node, found.lo, found.hi, np.minimum(found.limit, INT32_MAX + 1))
 
     def lower(self, v: View, b: Builder) -> None:
+        choose_row(b, v, "s16" if self.rounding == "i64_15" else "s8", functools.partial(self.lower_by, v, b))
+
+    def lower_by(self, v: View, b: Builder, row: Row) -> None:
+        """The step of one kernel."""
         wide = self.rounding == "i64_15"
-        row = b.row("bconv2d", "s16" if wide else "s8")
         p = b.new("intq_bconv2d", **self.fields(v, b), fraction=self.fraction, residual=int(len(v.node.inputs) == 6))
         p.bias = b.requant(p.rq, v, self, v.array(2), v.array(3), v.array(4))
         if wide:
@@ -169,7 +177,10 @@ class BConv2dBits(Binary, kw_only=True):
         return Bounds(v.node.name, *ends)
 
     def lower(self, v: View, b: Builder) -> None:
-        row = b.row("bconv2d", "bits")
+        choose_row(b, v, "bits", functools.partial(self.lower_by, v, b))
+
+    def lower_by(self, v: View, b: Builder, row: Row) -> None:
+        """The step of one kernel."""
         p = b.new(
             "intq_bconv2d", **self.fields(v, b), threshold=b.constant(padded(v.array(2), PANEL, INT32_MAX), "int32_t *"),
             flip=b.constant(padded(v.array(3), PANEL, 0), "int32_t *"),
@@ -205,6 +216,13 @@ class BSign(Op, kw_only=True):
                   flip=b.constant(padded(v.array(2), 64, 0), "int32_t *"))  # fmt: skip
         row = b.row("bsign", "s8" if v.x().dtype == "int8" else "s16")
         b.step(v, row, p, b.size(v.x()) // c, max(1, 32768 // c), reads=[v.node.inputs[0]])
+
+
+def choose_row(b: Builder, v: View, variant: str, lower: Callable[[Row], None]) -> None:
+    """Lower by counting bits, or as an int8 product of +1 and -1 on matrix tiles where the machine has some: whichever is faster."""
+    best = b.row("bconv2d", variant)
+    rows = [best] if best.isa != "amx" else [*pick("bconv2d", variant, b.chain)[1:2], best]
+    fastest(b, v, [("int8 on tiles" if row.isa == "amx" else "popcount", functools.partial(lower, row)) for row in rows])
 
 
 def thresholds_ok(v: View, first: int, shape: tuple[int, ...]) -> None:

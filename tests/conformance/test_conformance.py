@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from generate import FAMILIES as GENERAL
 from generate import case
-from intq import Model, Session
+from intq import Model, Session, choose
 from intq.kernels.table import isas, lib
 from networks import network
 
@@ -24,6 +24,7 @@ FAMILIES = {**GENERAL, **lowbit.FAMILIES}
 ALL = (*FAMILIES, "network")
 PARTS, PER_PART = 8, 160  # at least 17 ops and networks of them: more than 23,000
 USABLE = [name for name, (usable, _) in isas().items() if usable]
+FORMS = dict.fromkeys(("bconv2d", "bconv2d_bits"), ("popcount", "int8 on tiles"))  # of one node, where the machine has several
 HAVE_NUMBA = importlib.util.find_spec("numba") is not None
 
 
@@ -55,6 +56,12 @@ def check(family: str, seed: int) -> None:
         for threads in (1, 2):
             batch = (seed + i + threads) % 3 + 1
             same(Session(model, backend="native", isa=isa, threads=threads, batch=batch), f"{isa}, {threads} threads, batches of {batch}")
+    for form in FORMS.get(family, ()) if lib is not None else ():
+        choose.PREFER[:] = [form]  # untimed: not the one that the clock would take
+        try:
+            same(Session(model, backend="native", batch=seed % 3 + 1), form)
+        finally:
+            choose.PREFER.clear()
 
 
 @pytest.mark.parametrize("family", ALL)
