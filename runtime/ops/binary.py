@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ..kernel_api import Row
 
 PANEL = 32  # channels that a kernel handles together
+TILES = "int8 on tiles"
+COLD = 64  # bytes per nanosecond: as bytes, weights take eight times the room, and a form that is timed alone finds them in a near cache
 
 
 def row_bytes(channels: int) -> int:
@@ -222,7 +224,8 @@ def choose_row(b: Builder, v: View, variant: str, lower: Callable[[Row], None]) 
     """Lower by counting bits, or as an int8 product of +1 and -1 on matrix tiles where the machine has some: whichever is faster."""
     best = b.row("bconv2d", variant)
     rows = [best] if best.isa != "amx" else [*pick("bconv2d", variant, b.chain)[1:2], best]
-    fastest(b, v, [("int8 on tiles" if row.isa == "amx" else "popcount", functools.partial(lower, row)) for row in rows])
+    forms = [(TILES if row.isa == "amx" else "popcount", functools.partial(lower, row)) for row in rows]
+    fastest(b, v, forms, {TILES: 8 * v.array(1).nbytes // COLD})
 
 
 def thresholds_ok(v: View, first: int, shape: tuple[int, ...]) -> None:
