@@ -1,6 +1,6 @@
 """Mean and deviation of activations that follow from batch normalization alone: after it a channel has mean beta and deviation |gamma|.
 
-Nagel et al. 2019, DFQ (arXiv:1906.04721), section 4.2.1 and appendix C: behind a ReLU or ReLU6 the moments are those of a clipped normal variable.
+Nagel et al. 2019, DFQ (arXiv:1906.04721), appendix C: behind a ReLU or ReLU6 the moments are those of a clipped normal variable.
 Sums are taken to be of independent terms; what only moves elements keeps its statistics.
 """
 

@@ -3,7 +3,7 @@
 Each BatchNormalization normalizes by the mean and variance of the noise itself (as in training), so that its output has exactly the
 mean beta and deviation gamma that it had on the training set, channel by channel, whatever came in. What lies between two of them
 (activations, sums, pooling) follows. The constraint is that of ZeroQ (Cai et al. 2020, arXiv:2001.00281, distilled data), met layer by layer
-in one forward pass instead of by gradient descent on the inputs. DFQ (Nagel et al. 2019, section 4.2) reads the same statistics.
+in one forward pass instead of by gradient descent on the inputs. DFQ (Nagel et al. 2019, arXiv:1906.04721) reads the same statistics.
 
 The input's own mean and deviation are solved for from the first batch normalization. Noise is 1/f, as images are.
 
@@ -22,7 +22,7 @@ from .ir import INF, Array, Float, Node
 from .lockstep import clamped, executor, last_uses
 
 SAMPLES = 32
-MARGIN = 1.5  # noise shows about four deviations, and DFQ (section 5) takes six
+MARGIN = 1.5  # noise shows about four deviations, and six are what DFQ takes
 BEHIND = 2.0  # behind the last batch normalization, where nothing makes the differences between images right again
 AVERAGES = {"AveragePool", "GlobalAveragePool", "ReduceMean"}
 MIXES = AVERAGES | {"Conv", "ConvTranspose", "Gemm", "MatMul", "Linear", "ReduceSum"}

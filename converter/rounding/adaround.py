@@ -1,6 +1,6 @@
 """Adaptive rounding: up or down is learnt, per weight, from the layer's output error (Nagel et al. 2020, arXiv:2004.10568).
 
-Equation 21 with the rectified sigmoid h of equation 23 and the regularizer of equation 24. The layer's squared output error is
+The layer-wise relaxation with the rectified sigmoid h and the regularizer of equation 24. The layer's squared output error is
 quadratic in its weights, tr(E H E^T), so that the inputs enter by their moments alone and no sample is walked again; the
 gradient is 2 E H. Adam does the steps (Kingma and Ba 2015, algorithm 1).
 """

@@ -1,7 +1,7 @@
 """Bias correction: a quantized layer's output is shifted on average, per channel; its bias can take the shift away.
 
 - `empirical`: the means of both outputs over calibration samples (Nagel et al. 2019, DFQ, arXiv:1906.04721, appendix D)
-- `analytic`: eps E[x] from the batch-norm statistics of the layer before, without data (DFQ, section 4.2), where they are known
+- `analytic`: eps E[x] from the batch-norm statistics of the layer before, without data (DFQ, section 4), where they are known
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The scale of each output channel's weights: what the largest weight needs, or less.
 
-- `max`: the largest weight (Krishnamoorthi 2018, arXiv:1806.08342, section 2.2)
+- `max`: the largest weight (Krishnamoorthi 2018, arXiv:1806.08342)
 - `omse`: the least squared error of the weights, searched (Choukroun et al. 2019, arXiv:1902.06822, "OMSE"); where moments of
   the inputs are known each weight counts as much as its input's variance
-- `aciq`: the clipping that is optimal for a Laplace or Gauss distribution, in closed form (Banner et al. 2019, arXiv:1810.05723, section 3)
+- `aciq`: the clipping that is optimal for a Laplace or Gauss distribution, from the error in closed form (Banner et al. 2019, arXiv:1810.05723)
 - `percentile`: all but 0.1 % of the weights
 """
 

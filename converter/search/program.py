@@ -1,6 +1,6 @@
 """The integer program of mixed precision: one choice per layer, least total sensitivity, within a budget.
 
-HAWQ-V3 (Yao et al. 2021, arXiv:2011.10680), section 3.4: minimize sum_l Omega_l(b_l) subject to sum_l cost_l(b_l) <= budget, solved exactly.
+HAWQ-V3 (Yao et al. 2021, arXiv:2011.10680): minimize sum_l Omega_l(b_l) subject to sum_l cost_l(b_l) <= budget, solved exactly.
 """
 
 from __future__ import annotations
