@@ -19,7 +19,7 @@ from ..quantize import QParam
 from .activations import BLOCK, switched
 from .loss import divergence
 
-METHODS = ("mse", "minmax", "moving_average", "percentile", "entropy")
+METHODS = ("guarded", "mse", "minmax", "moving_average", "percentile", "entropy")
 SAMPLES = 32
 BETTER = 0.9  # another method must leave this share of the divergence at most, to be worth a trial
 
@@ -31,11 +31,10 @@ class Rivals(Calibrator):
         self.own, self._choice = own, dict(choice)
         self._free = [name for name, method in choice.items() if method == own]
         self._all = {method: CALIBRATORS[method]() for method in dict.fromkeys((*METHODS, *choice.values(), own))}
-        leader = next(one for one in self._all.values() if isinstance(one, HistogramCalibrator))
-        for one in self._all.values():
-            if isinstance(one, HistogramCalibrator):
-                one.histograms = leader.histograms
-        self._watching = {method: one for method, one in self._all.items() if one is leader or not isinstance(one, HistogramCalibrator)}
+        sharing = [one for one in self._all.values() if isinstance(one, HistogramCalibrator) and type(one).observe is HistogramCalibrator.observe]
+        for one in sharing[1:]:
+            one.histograms = sharing[0].histograms
+        self._watching = {method: one for method, one in self._all.items() if one not in sharing[1:]}
 
     def observe(self, name: str, array: Array) -> None:
         for method, one in self._watching.items():
