@@ -11,8 +11,6 @@ import numpy as np
 
 from ..errors import InputError
 
-Q15_RANGE = (-60, 25)  # exponents that the loader accepts; int32 bounds are far stricter on the left side
-
 
 def q15_params(scale: float) -> tuple[int, int]:
     """(M, shift) with 64 * scale = M * 2^(shift - 15) up to rounding of M, M in [2^14, 2^15). SPEC (3.2).

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 
 from . import cost
@@ -20,6 +19,7 @@ from .kernel_api import ffi, pick
 from .memory import Pool, aligned
 from .ops import Op, View, coded, planes, sparse
 from .ops.elementwise import Add
+from .steps import Step, bind
 
 if TYPE_CHECKING:
     from .kernel_api import Row
@@ -30,18 +30,6 @@ SCRATCH = 16384
 PAD_CHANNELS = 64
 LONG_RUN = 8192
 IN_PLACE = {"add", "mul", "lut8"}  # rows that read an element before they write the one in its place, and never again
-
-
-class Step(msgspec.Struct):
-    """One C step before addresses are known: tensor names stand for pointers."""
-
-    node: str
-    row: Any
-    params: Any
-    reads: list[str]
-    writes: list[str]
-    units: int
-    min_units: int
 
 
 class Builder:
@@ -106,9 +94,7 @@ class Builder:
     def finish(self, rounding: str) -> Any:
         return ffi.cast("intq_finish_fn *", self.row("finish", rounding).c.fn)
 
-    def requant(
-        self, rq: Any, v: View, op: Any, bias: Array, multiplier: Array, shift: Array, *, uniform: bool = False, bias_pointer: bool = False
-    ) -> Any:
+    def requant(self, rq: Any, v: View, op: Any, bias: Array, multiplier: Array, shift: Array, *, uniform: bool = False) -> Any:
         """Fill an intq_requant (decl.h); returns the writable bias array. `uniform` repeats the one entry over all lanes."""
         m, s, total = multiplier.astype(np.int64), shift.astype(np.int64), bias.astype(np.int64)
         right = 31 - s if op.rounding == "q31_single" else np.maximum(-s, 0)
@@ -300,14 +286,12 @@ class Plan:
 
     def bind(self, memory: dict[str, Array]) -> Any:
         """A C array of steps whose pointers go into this memory."""
-        steps = ffi.new("intq_step[]", max(len(self.steps), 1))
-        for c, step in zip(steps, self.steps, strict=False):
-            c.fn = ffi.cast("intq_kernel_fn *", step.row.c.fn)
-            c.params, c.units, c.min_units = step.params, step.units, step.min_units
-            for i, name in enumerate((*step.reads, *step.writes)):
-                root = self.root(name)
-                c.io[i] = self.constants[root] if root in self.constants else ffi.cast("void *", self.address(memory, root))
-        return steps
+
+        def pointer(name: str) -> Any:
+            root = self.root(name)
+            return self.constants[root] if root in self.constants else ffi.cast("void *", self.address(memory, root))
+
+        return bind(self.steps, pointer)
 
 
 def broadcast_strides(shape: tuple[int, ...], to: tuple[int, ...]) -> list[int]:

@@ -12,7 +12,7 @@ from .graph import DTYPES, RANGES, Graph, Port, Tensor
 from .ops import Bound, Op, View
 
 MAX_NODES = 100_000
-MAX_DIM = 2**31 - 1
+MAX_AXIS = 2**31 - 1
 MAX_ARENA = 2**31
 MAX_MACS = 2**42
 
@@ -57,8 +57,8 @@ def check_tensor(graph: Graph, name: str, t: Tensor, max_arena: int) -> None:
 
     if t.name != name or t.dtype not in DTYPES:
         fail(f"name {t.name!r} or dtype {t.dtype!r} is wrong; dtypes: {', '.join(DTYPES)}")
-    if t.shape and (min(t.shape) <= 0 or max(t.shape) > MAX_DIM or len(t.shape) > 8):
-        fail(f"shape {list(t.shape)} must have at most 8 dimensions, each in 1..{MAX_DIM}")
+    if t.shape and (min(t.shape) <= 0 or max(t.shape) > MAX_AXIS or len(t.shape) > 8):
+        fail(f"shape {list(t.shape)} must have at most 8 dimensions, each in 1..{MAX_AXIS}")
     if t.nbytes > max_arena:
         fail(f"{t.nbytes} bytes; the limit max_arena is {max_arena}")
     scales = t.scale if isinstance(t.scale, tuple) else (t.scale,)
@@ -77,7 +77,7 @@ def check_port(graph: Graph, port: Port, kind: str) -> None:
     if port.tensor not in graph.tensors:
         raise FormatError(f"{kind} {port.name!r}: tensor {port.tensor!r} is unknown")
     t = graph.tensors[port.tensor]
-    if sorted(port.perm) != list(range(len(port.shape))) or len(port.shape) > 6 or any(not 0 < d <= MAX_DIM for d in port.shape):
+    if sorted(port.perm) != list(range(len(port.shape))) or len(port.shape) > 6 or any(not 0 < d <= MAX_AXIS for d in port.shape):
         raise FormatError(f"{kind} {port.name!r}: shape {list(port.shape)} and perm {list(port.perm)} must have the same 0 to 6 axes")
     if int(np.prod(port.shape, dtype=object)) != t.size:
         raise FormatError(f"{kind} {port.name!r}: shape {list(port.shape)} does not hold the {t.size} elements of tensor {port.tensor!r}")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .kernel_api import ffi, lib
 from .memory import aligned
+from .steps import Step, bind
 
 if TYPE_CHECKING:
-    from .build import Builder, Step
+    from .build import Builder
     from .ops import View
 
 Form = tuple[str, Callable[[], None]]  # a name, and what appends the form's steps
@@ -50,7 +51,8 @@ def clock(b: Builder, forms: list[list[Step]]) -> list[int]:
     names = list(dict.fromkeys(name for steps in forms for s in steps for name in (*s.reads, *s.writes)))
     buffers = {name: aligned(b.sizes[name] + 128) for name in names}
     scratch = aligned(b.scratch_bytes + 128)
-    bound = [bind(steps, buffers) for steps in forms]
+    pointers = {name: ffi.cast("void *", buffer.ctypes.data) for name, buffer in buffers.items()}
+    bound = [(bind(steps, pointers.__getitem__), len(steps)) for steps in forms]
     best = [2**62] * len(forms)
     for _ in range(ROUNDS):
         for i, (c, count) in enumerate(bound):
@@ -59,14 +61,3 @@ def clock(b: Builder, forms: list[list[Step]]) -> list[int]:
                 lib.intq_run(c, count, ffi.NULL, ffi.cast("uint8_t *", scratch.ctypes.data), b.scratch_bytes, ns)
                 best[i] = min(best[i], sum(ns))
     return best
-
-
-def bind(steps: list[Step], buffers: dict[str, Any]) -> tuple[Any, int]:
-    """The steps for intq_run, on these buffers."""
-    c = ffi.new("intq_step[]", len(steps))
-    for to, step in zip(c, steps, strict=True):
-        to.fn = ffi.cast("intq_kernel_fn *", step.row.c.fn)
-        to.params, to.units, to.min_units = step.params, step.units, step.min_units
-        for i, name in enumerate((*step.reads, *step.writes)):
-            to.io[i] = ffi.cast("void *", buffers[name].ctypes.data)
-    return c, len(steps)

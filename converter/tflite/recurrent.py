@@ -56,9 +56,6 @@ def svdf(im: Importer, op: OperatorInfo) -> None:
     im.graph.node(REGISTRY["tfl_svdf"](rank=rank, m1=m1, s1=s1, m2=m2, s2=s2), [im.x(x), entry, *names], [out, leave])
 
 
-GATES = ("input", "forget", "cell", "output")
-
-
 class Lstm:
     """The operands of one LSTM, by name, with the scales that its kernel derives in float32."""
 

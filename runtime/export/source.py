@@ -50,7 +50,6 @@ class Source:
         self.aliases: dict[str, str] = {}
         self.scratch: dict[str, tuple[int, int]] = {}  # C variable -> bytes, layer
         self.arrays: dict[tuple[str, bytes], str] = {}
-        self.constant_tensors: dict[str, str] = {}
         self.touched: dict[str, list[int]] = {}  # tensor -> layers that use it
         self.kept: dict[str, int] = {}  # C variable of a state -> offset at the start of the arena
         self.kept_bytes = 0
