@@ -38,7 +38,8 @@ class Unprepared(Builder):
 
     def product(self, v: View, op: Any, weights: Any, *more: Any) -> None:
         super().product(v, op, weights, *more)
-        self.no_min[len(self.steps) - 1] = bool((weights == -128).any())
+        if self.steps[-1].row.op == "conv2d":  # of the forms of a product, the one over gemm rows
+            self.no_min[len(self.steps) - 1] = bool((weights == -128).any())
 
 
 def literal(values: Array) -> str:

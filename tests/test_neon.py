@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from export_networks import network
 from export_tools import ARM, need, run
-from intq import Session
+from intq import Session, choose
 from intq.kernels import defs
 from intq.model import Model
 from plan_c import Case, program
@@ -17,6 +17,7 @@ from plan_c import Case, program
 sys.path.insert(0, str(Path(__file__).parent / "conformance"))
 import generate
 import lowbit
+import test_planes as planes
 
 KERNELS = Path(__file__).parent.parent / "kernels"
 FAMILIES = {**generate.FAMILIES, **lowbit.FAMILIES}
@@ -72,6 +73,18 @@ def test_conformance(family: str, objects: list[str], tmp_path: Path) -> None:
     everywhere(compile_cases(cases, objects, tmp_path), PER_FAMILY)
 
 
+def test_bit_planes(objects: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A form of conv2d and dense that the clock would choose."""
+    monkeypatch.setattr(choose, "PREFER", ["bit planes"])
+    cases, rng = [], np.random.default_rng(5)
+    for i, case in enumerate(planes.CASES):
+        model = Model(planes.network(rng, case, planes.GRIDS[i], 1 + i % 2, -1, 0, "table"))
+        x = rng.integers(-128, 128, model.graph.of("x").shape, dtype=np.int8)
+        cases.append(Case(f"p{i}", model, [([x], [Session(model, backend="reference").run_quantized(x)])]))
+        assert "planes" in {step.row.op for step in cases[-1].plan.steps}
+    everywhere(compile_cases(cases, objects, tmp_path), len(cases))
+
+
 NETWORKS = ["kws_ref_model_int8", "resnet8_cifar10_int8", "person_detect", "hello_world_int8", "autoencoder_codes", "bnn_cifar10"]
 
 
@@ -86,4 +99,4 @@ def test_networks(name: str, objects: list[str], tmp_path: Path) -> None:
 def test_every_neon_row_is_in_the_cases() -> None:
     """A new op with a NEON row must be among the families."""
     ops = {row[0] for macro in ("KERNEL", "PREPARED") for row in defs.rows("kernels.def", macro) if row[2].startswith("neon")}
-    assert ops <= set(FAMILIES) | {"conv2d"}
+    assert ops <= set(FAMILIES) | {"conv2d", "planes"}
