@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .kernel_api import ffi, lib
@@ -19,7 +19,7 @@ CLEAR = 0.95  # another form than the first (the dense one) must take less than 
 PREFER: list[str] = []  # a form whose name contains one of these is taken untimed: for benchmarks and tests
 
 
-def fastest(b: Builder, v: View, forms: list[Form], extra: Mapping[str, int] = {}) -> None:
+def fastest(b: Builder, v: View, forms: Sequence[Form], extra: Mapping[str, int] = {}) -> None:
     """Lower a node in the fastest of its forms, so that skipping work never makes a model slower. `Plan.choices` keeps what was taken and why.
 
     `extra`: nanoseconds by form that a run on its own does not show.
