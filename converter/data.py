@@ -101,8 +101,10 @@ def rebatch(pieces: Iterable[dict[str, Array]], shapes: Mapping[str, tuple[int, 
         for start in range(0, count, batch):
             block = {name: np.ascontiguousarray(array[start : start + batch], np.float32) for name, array in arrays.items()}
             for name, array in block.items():
-                if not np.isfinite(array).all():
-                    raise InputError(f"calibration sample {seen + start} or a following one has NaN or infinity in input {name!r}")
+                bad = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
+                if bad.any():
+                    place = seen + start + int(bad.argmax())
+                    raise InputError(f"calibration sample {place} has NaN or infinity in input {name!r}: leave it out or mend it")
             yield block
         seen += count
     if seen == 0:

@@ -29,8 +29,8 @@ from .onnx.load import read as read_file
 from .onnx.read import read
 from .onnx.single import evaluate
 from .passes import steps
-from .quantize import QParam, QWeight
-from .recipe import ACTIVATIONS, Layer, Recipe, needs_data
+from .quantize import QParam, QWeight, layers
+from .recipe import ACTIVATIONS, Layer, Recipe, named, needs_data
 from .search import Plan, plans, searched
 from .search.rivals import Rivals, promising
 from .search.trial import best_of
@@ -85,6 +85,7 @@ def convert_onnx(model: str | Path | onnx.ModelProto, data: Any, recipe: Recipe,
     """`data`: calibration samples in any form of `data.stream`. Raises `InputError`, `UnsupportedError`."""
     net, replay = prepare(model, data)
     check_supported(net)
+    named(recipe, [node.name for node in layers(net)], [node.name for node in net.nodes])
     steps.apply(net, recipe.steps)
     if recipe.prune is not None and recipe.prune.filters and not net.pinned:
         narrow(model, net, recipe, replay)

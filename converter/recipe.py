@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 import importlib
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -126,10 +127,33 @@ def load(recipe: str | Path | Mapping[str, Any] | Recipe) -> Recipe:
     base = recipe.get("base", "balanced")
     if base not in BASES:
         raise RecipeError(f"unknown base recipe {base!r}; there are {', '.join(BASES)}")
+    known_keys("recipe", recipe, Recipe)
+    if isinstance(overrides := recipe.get("layers", {}), Mapping):
+        for pattern, settings in overrides.items():
+            known_keys(f"recipe, layers {pattern!r}", settings, Layer)
     try:
         return check(msgspec.convert({**BASES[base].describe(), **recipe}, Recipe))
     except msgspec.ValidationError as error:
         raise RecipeError(f"recipe: {error}") from error
+
+
+def known_keys(place: str, given: Any, kind: type[msgspec.Struct]) -> None:
+    """Raises `RecipeError` for keys that `kind` does not have, with the nearest ones."""
+    fields = kind.__struct_fields__
+    for key in given if isinstance(given, Mapping) else ():
+        if key not in fields:
+            near = difflib.get_close_matches(str(key), fields, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(fields)}"
+            raise RecipeError(f"{place}: unknown key {key!r}; {hint}")
+
+
+def named(recipe: Recipe, layers: list[str], nodes: Collection[str]) -> None:
+    """Raises `RecipeError` where `keep_int8` or `layers` give a name, not a pattern, that no layer (no node) of the network has."""
+    for key, names, known in (("keep_int8", recipe.keep_int8, set(layers)), ("layers", tuple(recipe.layers), {*layers, *nodes})):
+        for name in names:
+            if name not in {*known, "first", "last"} and not any(mark in name for mark in "*?["):
+                near = difflib.get_close_matches(name, sorted(known), 3) or layers[:8]
+                raise RecipeError(f"recipe: {key} names {name!r}, which the network does not have; near it are {', '.join(near)}")
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import pytest
 from intq.converter import pipeline, recipe
 from intq.converter.calibrators import CALIBRATORS
 from intq.converter.search import rivals
+from intq.errors import InputError, RecipeError
 from test_ptq_weights import PROTO, X
 
 
@@ -48,3 +49,26 @@ def test_an_interrupt_leaves_the_recipes_own_method(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(rivals, "runner", interrupted)
     assert search(activations="int4").recipe.calibrator == "minmax"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"wieghts": "int4"}, "recipe: unknown key 'wieghts'; did you mean 'weights'"),
+        ({"layers": {"one": {"weigths": "int4"}}}, "layers 'one': unknown key 'weigths'"),
+        ({"keep_int8": ["onne"]}, "keep_int8 names 'onne', which the network does not have; near it are one"),
+        ({"layers": {"lost": {"weights": "int4"}}}, "layers names 'lost'"),
+        ({"budget": {"bits": 1.5}}, r"a budget of 1.5 bits on average; the least possible is 2$"),
+    ],
+)
+def test_a_slip_in_a_recipe_is_named_with_what_was_meant(given: dict[str, object], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        pipeline.convert_onnx(PROTO, X, recipe.load({"base": "balanced", **given}))
+
+
+def test_patterns_may_match_nothing_and_the_sample_with_nan_is_named() -> None:
+    pipeline.convert_onnx(PROTO, X, recipe.load({"base": "fast", "keep_int8": ["head*"], "layers": {"first": {"weights": "int4"}}}))
+    bad = X.copy()
+    bad[17, 0, 0, 0] = np.nan
+    with pytest.raises(InputError, match="calibration sample 17 has NaN"):
+        pipeline.convert_onnx(PROTO, bad, recipe.load("fast"))

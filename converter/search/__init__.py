@@ -113,7 +113,9 @@ def plans(
     nodes, allowed = searchable(net, recipe)
     cost, rest, budget, what = costs(net, recipe, nodes, allowed, known := Latencies(build))
     unmeasured = {name: dict.fromkeys(row, 0.0) for name, row in cost.items()}
-    solve(unmeasured, cost, budget - rest, what)  # an impossible budget is said before anything is measured
+    unit = float(sum(int(np.prod(net.shape(node.inputs[1]))) for node in nodes)) if what == "bits" else 1.0
+    said = f"{what} on average" if what == "bits" else what
+    solve(unmeasured, cost, budget - rest, said, unit)  # an impossible budget is said before anything is measured
     most = {name: max(row) for name, row in allowed.items()}
     if what != "latency_ms" and (total := rest + sum(cost[name][bits] for name, bits in most.items())) <= budget:
         return [Plan(most, total)]
@@ -153,7 +155,7 @@ def costs(
     sizes = {node.name: int(np.prod(net.shape(node.inputs[1]))) for node in nodes}
     ((what, limit),) = recipe.budget.items()
     if what == "bits":
-        return {name: {b: float(b * sizes[name]) for b in row} for name, row in allowed.items()}, 0.0, limit * sum(sizes.values()), "bits in all"
+        return {name: {b: float(b * sizes[name]) for b in row} for name, row in allowed.items()}, 0.0, limit * sum(sizes.values()), what
     if what == "bytes":
         overhead = float(sum(PER_CHANNEL * net.shape(node.inputs[1])[0] for node in nodes))
         return {name: {b: float(-(-b * sizes[name] // 8)) for b in row} for name, row in allowed.items()}, overhead, limit, what

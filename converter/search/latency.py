@@ -19,7 +19,7 @@ from ...session import Session
 from ..lower import Context
 from .program import solve
 
-ROUNDS = 30
+ROUNDS = 300  # at most: the least of few calls of a fast network is still noise
 PATIENCE = 1000.0  # milliseconds for repetitions of a slow network, after which 3 are enough
 CORRECTIONS = 6
 CLOSE = 0.03  # a prediction this near, as a share, needs no correction

@@ -15,27 +15,27 @@ from ...errors import RecipeError
 Table = Mapping[str, Mapping[int, float]]  # layer -> bits -> value
 
 
-def solve(sensitivity: Table, cost: Table, budget: float, what: str) -> dict[str, int]:
-    """Bits per layer. Raises `RecipeError` where even the cheapest choices exceed the budget."""
+def solve(sensitivity: Table, cost: Table, budget: float, what: str, unit: float = 1.0) -> dict[str, int]:
+    """Bits per layer. Raises `RecipeError` where even the cheapest choices exceed the budget; `unit`: what one of `what` is in the costs."""
     cells = [(layer, bits) for layer, row in sensitivity.items() for bits in row]
     least = sum(min(cost[layer].values()) for layer in sensitivity)
     if least > budget:
-        raise RecipeError(f"recipe: no choice of bits fits a budget of {budget:g} {what}; the least possible is {least:g}")
+        raise RecipeError(f"recipe: no choice of bits fits a budget of {budget / unit:g} {what}; the least possible is {least / unit:g}")
     if not cells:
         return {}
     values = np.array([max(sensitivity[layer][bits], 0.0) for layer, bits in cells])
     values /= max(values.max(), 1e-30)
     prices = np.array([cost[layer][bits] for layer, bits in cells])
     one = np.array([[float(layer == own) for own, _ in cells] for layer in sensitivity])
-    unit = max(budget, 1e-30)
+    size = max(budget, 1e-30)
     tie = 1e-9 * prices / max(prices.max(), 1e-30)  # of equally good choices the cheaper
     found = milp(
         values + tie,
         integrality=np.ones(len(cells)),
         bounds=Bounds(0, 1),
-        constraints=[LinearConstraint(one, 1, 1), LinearConstraint(prices[None] / unit, -np.inf, budget / unit)],
+        constraints=[LinearConstraint(one, 1, 1), LinearConstraint(prices[None] / size, -np.inf, budget / size)],
         options={"time_limit": 20.0, "mip_rel_gap": 1e-6},
     )
     if found.x is None:
-        raise RecipeError(f"the integer program for {budget:g} {what} has no solution: {found.message}")
+        raise RecipeError(f"the integer program for {budget / unit:g} {what} has no solution: {found.message}")
     return {layer: bits for (layer, bits), chosen in zip(cells, found.x, strict=True) if chosen > 0.5}
