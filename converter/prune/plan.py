@@ -1,7 +1,8 @@
 """Which layers are pruned, and how much: given, the same everywhere, or by how much each layer's zeros change the network's output.
 
-By sensitivity: every layer alone is pruned by magnitude at several ratios and the divergence of the outputs is measured; the integer program
-of mixed precision (`search/program.py`) then chooses one ratio per layer, least total divergence, so that the whole has the ratio asked for.
+By sensitivity: every layer alone is pruned by magnitude at several ratios (N:M: or not at all) and the divergence of the outputs is measured; the
+integer program of mixed precision (`search/program.py`) then chooses one ratio per layer, least total divergence, so that the whole has the
+ratio asked for.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 
 from ..ir import Array, Float, Node
 from ..quantize import float_weights, layers
-from .settings import Prune
+from .settings import Prune, group_of
 from .weights import prune_layer
 
 PERCENT = (0, 20, 35, 50, 60, 70, 80, 90)
@@ -52,12 +53,14 @@ def by_sensitivity(net: Float, prune: Prune, samples: Mapping[str, Array]) -> di
         return {}
     some = {name: array[:: max(1, len(array) // SAMPLES)][:SAMPLES] for name, array in samples.items()}
     probe = Probe(net, nodes, some)
+    group = group_of(prune.pattern)
+    tried = PERCENT if group is None else (0, round(100 - 100 * group[0] / group[1]))
     size = {node.name: int(np.prod(net.shape(node.inputs[1]))) for node in nodes}
     table = {}
     for node in nodes:
         weight = float_weights(net, node)[0]
-        table[node.name] = {p: probe.loss(node, prune_layer(node, weight, prune_by_size(prune), p / 100, None)[0]) for p in PERCENT}
-    cost = {name: {p: (1 - p / 100) * size[name] for p in PERCENT} for name in size}
+        table[node.name] = {p: probe.loss(node, prune_layer(node, weight, prune_by_size(prune), p / 100, None)[0]) for p in tried}
+    cost = {name: {p: (1 - p / 100) * size[name] for p in tried} for name in size}
     found = solve(table, cost, (1 - prune.ratio) * sum(size.values()), "weights that stay")
     return {name: p / 100 for name, p in found.items()}
 

@@ -18,7 +18,8 @@ class Prune(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=Tru
     - `method`: "magnitude" or "second_order" zero weights; "l1", "l2" (norm of a filter), "gamma" (of its batch normalization) or "apoz"
       (share of zero activations) remove whole filters, and the inputs that read them
     - `pattern`: what is zeroed together: "element", blocks "1x4", "16x4" (output channels by K as kernels walk it), or "2:4" (2 of 4 stay)
-    - `ratio`: share of zeros; `spread`: the same in every layer ("uniform"), or found by "sensitivity" so that it holds for the whole
+    - `ratio`: share of zeros; `spread`: the same in every layer ("uniform"), or found by "sensitivity" so that it holds for the whole; with
+      N:M that finds which layers stay whole
     - `layers`: patterns to ratios of their own, the last match wins; `keep`: layers that are left alone
     """
 
@@ -65,7 +66,7 @@ def check(prune: Prune) -> None:
     group = group_of(prune.pattern)
     if group is None:
         block_of(prune.pattern)
-    elif prune.spread == "sensitivity":
-        raise RecipeError(f"recipe: prune pattern {prune.pattern!r} has one ratio; spread must be uniform")
+    elif prune.spread == "sensitivity" and prune.ratio > 1 - group[0] / group[1]:
+        raise RecipeError(f"recipe: prune pattern {prune.pattern!r} cannot reach a ratio of {prune.ratio:g}")
     if prune.filters and (prune.pattern != "element" or prune.spread != "uniform"):
         raise RecipeError(f"recipe: prune method {prune.method!r} removes filters; it takes no pattern, and ratios by layer")

@@ -19,6 +19,7 @@ from .product import Pair, window_shape
 
 if TYPE_CHECKING:
     from ..build import Builder
+    from ..choose import Form
     from ..kernel_api import Row
 
 PANEL = 32  # channels that a kernel handles together
@@ -224,7 +225,7 @@ def choose_row(b: Builder, v: View, variant: str, lower: Callable[[Row], None]) 
     """Lower by counting bits, or as an int8 product of +1 and -1 on matrix tiles where the machine has some: whichever is faster."""
     best = b.row("bconv2d", variant)
     rows = [best] if best.isa != "amx" else [*pick("bconv2d", variant, b.chain)[1:2], best]
-    forms = [(TILES if row.isa == "amx" else "popcount", functools.partial(lower, row)) for row in rows]
+    forms: list[Form] = [(TILES if row.isa == "amx" else "popcount", functools.partial(lower, row)) for row in rows]
     fastest(b, v, forms, {TILES: 8 * v.array(1).nbytes // COLD})
 
 
