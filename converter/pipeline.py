@@ -101,7 +101,7 @@ def convert_onnx(model: str | Path | onnx.ModelProto, data: Any, recipe: Recipe,
     conversion.params = params_of(conversion, recipe)
     if not net.pinned:  # an already quantized network keeps its integers
         samples = None if picker is None else picker.samples()
-        recipe = conversion.recipe = with_ratios(net, recipe, samples)
+        recipe = conversion.recipe = with_ratios(conversion, recipe, samples)
         if recipe.budget and samples is not None:
             candidates, others = search_bits(conversion, samples, progress), rival_methods(conversion, names, samples)
             found = best_of(candidates, net, partial(params_of, conversion), samples, lambda: statistics(model, net), progress, others)
@@ -127,11 +127,11 @@ def narrow(model: str | Path | onnx.ModelProto, net: Float, recipe: Recipe, repl
     prune.remove_filters(net, recipe.prune, gammas, feeds)
 
 
-def with_ratios(net: Float, recipe: Recipe, samples: dict[str, Array] | None) -> Recipe:
+def with_ratios(conversion: Conversion, recipe: Recipe, samples: dict[str, Array] | None) -> Recipe:
     """The recipe with the share of zeros of each layer written out, where it asks for them by sensitivity."""
     if recipe.prune is None or recipe.prune.filters or recipe.prune.spread != "sensitivity" or samples is None:
         return recipe
-    layers = {**recipe.prune.layers, **prune.by_sensitivity(net, recipe.prune, samples)}
+    layers = {**recipe.prune.layers, **prune.by_sensitivity(conversion.net, recipe.prune, samples, conversion.params)}
     return msgspec.structs.replace(recipe, prune=msgspec.structs.replace(recipe.prune, spread="uniform", layers=layers))
 
 

@@ -134,7 +134,7 @@ def test_ratios_by_layer_and_bad_settings() -> None:
     assert ratios(net, Prune()) == {"two": 0.5}
     assert ratios(net, Prune(keep=(), layers={"t*": 0.8, "first": 0})) == {"two": 0.8, "last": 0.5}
     for bad in ({"method": "lottery"}, {"pattern": "4by4"}, {"pattern": "4:2"}, {"ratio": 1.0}, {"depth": 3}, {"spread": "even"},
-                {"method": "l1", "pattern": "1x4"}, {"pattern": "2:4", "spread": "sensitivity"}):  # fmt: skip
+                {"method": "l1", "pattern": "1x4"}, {"pattern": "2:4", "spread": "sensitivity", "ratio": 0.6}):  # fmt: skip
         with pytest.raises(RecipeError):
             recipe.load({"prune": bad})
     with pytest.raises(RecipeError, match="prune"):
@@ -149,6 +149,17 @@ def test_found_ratios_are_stored_and_add_up() -> None:
     weights = [model.graph.constants[n.inputs[1]] for n in model.graph.nodes if n.op in ("conv2d", "dense")]
     assert sum(np.count_nonzero(w) for w in weights) <= 0.5 * sum(w.size for w in weights) + 3
     assert set(stored.layers) == {"one", "two", "last"}
+
+
+def test_sensitivity_leaves_layers_whole() -> None:
+    settings = {"pattern": "2:4", "spread": "sensitivity", "ratio": 0.2, "keep": []}
+    model = convert(small_network(), calibration=X, recipe={"base": "fast", "prune": settings})
+    stored = recipe.load(model.recipe).prune
+    assert stored is not None
+    assert set(stored.layers.values()) == {0.0, 0.5}
+    for node in [n for n in model.graph.nodes if n.op in ("conv2d", "dense")]:
+        zeros = float((model.graph.constants[node.inputs[1]] == 0).mean())
+        assert zeros >= 0.48 if stored.layers[node.name] else zeros < 0.2
 
 
 @pytest.mark.parametrize("kind", ["int8", "int4", "kmeans4", "log2"])

@@ -1,8 +1,8 @@
 """Which layers are pruned, and how much: given, the same everywhere, or by how much each layer's zeros change the network's output.
 
-By sensitivity: every layer alone is pruned by magnitude at several ratios (N:M: or not at all) and the divergence of the outputs is measured; the
-integer program of mixed precision (`search/program.py`) then chooses one ratio per layer, least total divergence, so that the whole has the
-ratio asked for.
+By sensitivity: every layer alone is pruned by magnitude at several ratios and the divergence of the outputs is measured; the integer program
+of mixed precision (`search/program.py`) then chooses one ratio per layer, least total divergence, so that the whole has the ratio asked for.
+N:M has one ratio, which a layer gets or not: there the method itself prunes what is measured.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..ir import Array, Float, Node
-from ..quantize import float_weights, layers
+from ..quantize import QParam, QWeight, float_weights, layers, quantize_layer
 from .settings import Prune, group_of
 from .weights import prune_layer
 
 PERCENT = (0, 20, 35, 50, 60, 70, 80, 90)
 SAMPLES = 48
+MORE = 256  # for N:M, where each layer is measured once
 
 
 def prunable(net: Float) -> list[Node]:
@@ -42,7 +43,7 @@ def ratios(net: Float, prune: Prune) -> dict[str, float]:
     return found
 
 
-def by_sensitivity(net: Float, prune: Prune, samples: Mapping[str, Array]) -> dict[str, float]:
+def by_sensitivity(net: Float, prune: Prune, samples: Mapping[str, Array], params: Mapping[str, QParam]) -> dict[str, float]:
     """A ratio for each layer that `ratios` names, so that together they have `prune.ratio`."""
     from ..search.program import solve
     from ..search.sensitivity import Probe
@@ -51,18 +52,41 @@ def by_sensitivity(net: Float, prune: Prune, samples: Mapping[str, Array]) -> di
     nodes = [node for node in prunable(net) if node.name in chosen]
     if not nodes:
         return {}
-    some = {name: array[:: max(1, len(array) // SAMPLES)][:SAMPLES] for name, array in samples.items()}
-    probe = Probe(net, nodes, some)
+    tried: tuple[int, ...] = PERCENT
     group = group_of(prune.pattern)
-    tried = PERCENT if group is None else (0, round(100 - 100 * group[0] / group[1]))
+    count = SAMPLES if group is None else MORE
+    some = {name: array[:: max(1, len(array) // count)][:count] for name, array in samples.items()}
+    probe = Probe(net, nodes, some)
     size = {node.name: int(np.prod(net.shape(node.inputs[1]))) for node in nodes}
-    table = {}
-    for node in nodes:
-        weight = float_weights(net, node)[0]
-        table[node.name] = {p: probe.loss(node, prune_layer(node, weight, prune_by_size(prune), p / 100, None)[0]) for p in tried}
+    if group is None:
+        by = prune_by_size(prune)
+        pruned = {n.name: {p: prune_layer(n, float_weights(net, n)[0], by, p / 100, None)[0] for p in tried} for n in nodes}
+    else:
+        share = round(100 - 100 * group[0] / group[1])
+        tried = (0, share)
+        found = {node.name: float_weights(net, node)[0] for node in nodes}
+        pruned = {name: {0: found[name], share: weight} for name, weight in alone(net, set(size), prune, samples, params).items()}
+    table = {node.name: {p: probe.loss(node, pruned[node.name][p]) for p in tried} for node in nodes}
     cost = {name: {p: (1 - p / 100) * size[name] for p in tried} for name in size}
-    found = solve(table, cost, (1 - prune.ratio) * sum(size.values()), "weights that stay")
-    return {name: p / 100 for name, p in found.items()}
+    solved = solve(table, cost, (1 - prune.ratio) * sum(size.values()), "weights that stay")
+    return {name: p / 100 for name, p in solved.items()}
+
+
+def alone(net: Float, names: set[str], prune: Prune, samples: Mapping[str, Array], params: Mapping[str, QParam]) -> dict[str, Array]:
+    """Weights of every layer named, pruned as `prune` says while the others are whole."""
+    from ..lockstep import Site, walk
+    from ..rounding.base import moments
+
+    found = {}
+
+    def visit(site: Site) -> QWeight:
+        if site.node.name in names:
+            own = moments(site) if prune.method == "second_order" else None
+            found[site.node.name] = prune_layer(site.node, site.weight, prune, prune.ratio, own)[0]
+        return quantize_layer(net, site.node, site.x, site.y)
+
+    walk(net, params, samples, visit)
+    return found
 
 
 def prune_by_size(prune: Prune) -> Prune:

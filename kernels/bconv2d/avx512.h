@@ -1,12 +1,8 @@
 /* bconv2d: how the rows of 512-bit vectors store bits and int16. */
 #ifndef INTQ_BCONV2D_AVX512_H
 #define INTQ_BCONV2D_AVX512_H
-#include <immintrin.h>
-#include <stdint.h>
-
 #include "kernels.h"
-
-#define INLINE static inline __attribute__((always_inline))
+#include "vec/four512.h"
 
 INLINE uint32_t half_bits(const int32_t *acc, const int32_t *threshold, const int32_t *flip) {
     return (uint32_t)(_mm512_cmpge_epi32_mask(_mm512_loadu_si512(acc), _mm512_loadu_si512(threshold)) ^

@@ -2,18 +2,10 @@
 #ifndef __AVX512VNNI__
 #error "compile with the flags of avx512vnni in isa.def"
 #endif
-#include <immintrin.h>
 #include <string.h>
 
 #include "dense_codes/dense_codes.h"
-
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE __m512i four_bytes(const uint8_t *a) {
-    int32_t v;
-    __builtin_memcpy(&v, a, 4);
-    return _mm512_set1_epi32(v);
-}
+#include "vec/four512.h"
 
 /* One step: 64 bytes of codes times 4 inputs of each row. */
 INLINE void step(int rows, __m512i table, const uint8_t *codes, const uint8_t *x, int64_t ldx, __m512i (*part)[2]) {
@@ -107,7 +99,7 @@ INLINE void sums(int bits, int rows, const intq_dense_codes *p, int64_t unit, co
             const __m512i w = _mm512_and_si512(c, _mm512_set1_epi8((char)(((1 << bits) - 1) << (f * bits))));
 #pragma GCC unroll 2
             for (int i = 0; i < rows; i++)
-                sum[i][f] = _mm512_dpbusd_epi32(sum[i][f], w, four_bytes((const uint8_t *)x + i * ldx + 4 * (v * (places / 2) + f / 2)));
+                sum[i][f] = _mm512_dpbusd_epi32(sum[i][f], w, four_bytes(x + i * ldx + 4 * (v * (places / 2) + f / 2)));
         }
     }
     for (int i = 0; i < rows; i++)

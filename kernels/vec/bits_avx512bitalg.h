@@ -5,11 +5,8 @@
 #ifndef __AVX512VPOPCNTDQ__
 #error "compile with the flags of avx512bitalg in isa.def"
 #endif
-#include <immintrin.h>
-
 #include "vec/bits.h"
-
-#define INLINE static inline __attribute__((always_inline))
+#include "vec/four512.h"
 
 INLINE __m512i bits_step(bits_pairing pairing, __m512i sum, __m512i a, __m512i b) {
     return _mm512_add_epi32(sum, _mm512_popcnt_epi32(pairing == BITS_AND ? _mm512_and_si512(a, b) : _mm512_xor_si512(a, b)));
@@ -30,10 +27,9 @@ INLINE void bits_block(int rows, bits_pairing pairing, int64_t count, const bit_
             const uint8_t *r[4] = {a, a + 3 * lda, a + 6 * lda, a + 9 * lda};
 #pragma GCC unroll 12
             for (int i = 0; i < rows; i++) {
-                int32_t v;
-                __builtin_memcpy(&v, r[i / 3] + i % 3 * lda, 4);
-                c[i][0] = bits_step(pairing, c[i][0], _mm512_set1_epi32(v), b0);
-                c[i][1] = bits_step(pairing, c[i][1], _mm512_set1_epi32(v), b1);
+                const __m512i v = four_bytes(r[i / 3] + i % 3 * lda);
+                c[i][0] = bits_step(pairing, c[i][0], v, b0);
+                c[i][1] = bits_step(pairing, c[i][1], v, b1);
             }
         }
     }
