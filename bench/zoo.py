@@ -3,10 +3,10 @@
     python -m intq.bench.zoo --images FOLDER [--only NAME ...] [--markdown docs/coverage.md]
 
 Weights are seeded, batch normalization has the statistics of the calibration images. The pictures of the folder are taken in a
-seeded order: the first CALIBRATION calibrate both engines, the TEST next give the SQNR of the outputs (each output's mean removed):
-with min-max ranges as onnxruntime's, and with the ranges of the default recipe (least squared error). With the latter a layer alone is
-fed its float values for the calibration images, quantized: what it shows is the noise of the layer's integers, and not how far
-the ranges of so few images hold for others, which the outputs show.
+seeded order: the first CALIBRATION calibrate both engines, the TEST next give the SQNR of the outputs (each output's mean removed)
+with default settings. A layer alone is fed its float values for the calibration images, quantized: what it shows is the noise of the layer's
+integers, and not how far the ranges of so few images hold for others, which the outputs show. A layer is a node of the network:
+what an operator without a kernel of its own is written with counts by that operator's output.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from ..session import Session
 F32 = npt.NDArray[np.float32]
 SIZE = 224
 CALIBRATION, TEST = 32, 64
+LIMIT = 25.0  # dB
 STATISTICS = 16  # images per batch while batch normalization learns its statistics
 # name -> (module, function or class, input size)
 NETWORKS: dict[str, tuple[str, str, int]] = {
@@ -66,14 +67,16 @@ NETWORKS: dict[str, tuple[str, str, int]] = {
 
 @dataclass(frozen=True)
 class Row:
-    """One network: SQNR in dB end to end (min-max, MSE, onnxruntime's), the least of a layer fed float, seconds, megabytes, milliseconds."""
+    """One network: SQNR in dB end to end (ours, onnxruntime's), the least of a layer fed float, how many layers are below LIMIT, and of how
+    many; nodes, seconds, megabytes, milliseconds."""
 
     name: str
     sqnr: float
-    mse: float
     peer: float
     worst: float
     worst_layer: str
+    below: int
+    layers: int
     nodes: int
     seconds: float
     megabytes: float
@@ -142,9 +145,25 @@ def peer_outputs(proto: Any, calibration: F32, x: F32, folder: Path) -> list[F32
     return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
 
 
-def measure(name: str, folder: Path, layers: int, with_peer: bool) -> Row:
+def peer_sqnr(net: Any, proto: Any, calibration: F32, test: F32) -> float:
+    """The least of an output, with onnxruntime's quantization."""
+    import torch
+
+    from ..converter.compare import Noise
+
+    with torch.no_grad():
+        raw = net(torch.from_numpy(test))
+    real = [t.numpy() for t in (raw if isinstance(raw, (tuple, list)) else (raw,))]
+    with tempfile.TemporaryDirectory() as place, contextlib.redirect_stdout(io.StringIO()):
+        given = peer_outputs(proto, calibration, test, Path(place))
+    return min(_sqnr(Noise(), a, b) for a, b in zip(real, given, strict=True))
+
+
+def measure(name: str, folder: Path, layers: int, peer: float | None) -> Row:
+    """`peer`: onnxruntime's figure where it is known (it does not depend on this package), None to measure it."""
     from ..converter import convert
-    from ..converter.compare import Noise, compare
+    from ..converter.compare import compare
+    from ..converter.pipeline import prepare
     from ..converter.torch_export import export
 
     size = NETWORKS[name][2]
@@ -153,22 +172,14 @@ def measure(name: str, folder: Path, layers: int, with_peer: bool) -> Row:
     net = build(name, calibration)
     proto = export(net, calibration[:1])
     start = time.perf_counter()
-    model = convert(proto, calibration=calibration, recipe={"base": "fast", "calibrator": "mse"})
+    model = convert(proto, calibration=calibration)
     seconds = time.perf_counter() - start
-    plain = compare(proto, convert(proto, calibration=calibration, recipe="fast"), test, layers=0)
     result = compare(proto, model, test, layers=0)
     alone = compare(proto, model, calibration[:layers], layers=layers) if layers else result
-    peer = math.nan
-    if with_peer:
-        import torch
-
-        with torch.no_grad():
-            raw = net(torch.from_numpy(test))
-        real = [t.numpy() for t in (raw if isinstance(raw, (tuple, list)) else (raw,))]
-        with tempfile.TemporaryDirectory() as place, contextlib.redirect_stdout(io.StringIO()):
-            given = peer_outputs(proto, calibration, test, Path(place))
-        peer = min(_sqnr(Noise(), a, b) for a, b in zip(real, given, strict=True))
-    worst = alone.worst(1)[0] if alone.layers else None
+    own = {node.name for node in prepare(proto, calibration[:1], folded=False)[0].nodes}
+    rows = [row for row in alone.layers if row.layer in own]
+    worst = min(rows, key=lambda row: row.isolated) if rows else None
+    peer = peer_sqnr(net, proto, calibration, test) if peer is None else peer
     session = Session(model)
     one = test[:1]
     laps = []
@@ -178,11 +189,12 @@ def measure(name: str, folder: Path, layers: int, with_peer: bool) -> Row:
         laps.append(time.perf_counter() - start)
     return Row(
         name,
-        min(plain.outputs.values()),
         min(result.outputs.values()),
         peer,
         worst.isolated if worst else math.nan,
         worst.layer if worst else "",
+        sum(row.isolated < LIMIT for row in rows),
+        len(rows),
         len(model.graph.nodes),
         seconds,
         len(model.to_bytes()) / 2**20,
@@ -198,11 +210,11 @@ def _sqnr(noise: Any, a: F32, b: F32) -> float:
 
 def markdown(rows: list[Row]) -> str:
     lines = [
-        "| network | min-max dB | MSE dB | onnxruntime QDQ dB | worst layer alone dB | integer nodes | conversion s | size MB | latency ms |",
+        "| network | SQNR dB | onnxruntime dB | worst layer alone dB | layers below 25 dB | integer nodes | conversion s | size MB | latency ms |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for r in rows:
-        quality = f"{r.sqnr:.1f} | {r.mse:.1f} | {r.peer:.1f} | {r.worst:.1f}"
+        quality = f"{r.sqnr:.1f} | {r.peer:.1f} | {r.worst:.1f} | {r.below} of {r.layers}"
         lines.append(f"| {r.name} | {quality} | {r.nodes} | {r.seconds:.1f} | {r.megabytes:.2f} | {r.milliseconds:.2f} |")
     return "\n".join(lines)
 
@@ -213,15 +225,20 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--only", nargs="*", choices=list(NETWORKS), help="these networks only")
     parser.add_argument("--layers", type=int, default=32, help="images used for the SQNR of layers (default 32)")
     parser.add_argument("--no-peer", action="store_true", help="leave onnxruntime's quantization out")
+    parser.add_argument("--peers", type=Path, help="onnxruntime's figures (JSON, by network): those it has are not measured again, others join it")
     parser.add_argument("--markdown", type=Path, help="put the table into this file, between the lines <!-- zoo --> and <!-- /zoo -->")
     parser.add_argument("--json", type=Path, help="keep the rows here; networks already in it are not measured again")
     args = parser.parse_args(argv)
     logging.disable(logging.WARNING)
     rows = [Row(**row) for row in json.loads(args.json.read_text())] if args.json and args.json.exists() else []
+    known: dict[str, float] = json.loads(args.peers.read_text()) if args.peers and args.peers.exists() else {}
     for name in args.only or NETWORKS:
         if name in [row.name for row in rows]:
             continue
-        row = measure(name, args.images, args.layers, not args.no_peer)
+        row = measure(name, args.images, args.layers, math.nan if args.no_peer else known.get(name))
+        if args.peers and not args.no_peer:
+            known[name] = row.peer
+            args.peers.write_text(json.dumps(known, indent=1))
         rows.append(row)
         print(row, file=sys.stderr, flush=True)
         if args.json:

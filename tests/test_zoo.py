@@ -39,7 +39,7 @@ def test_small(name: str, tmp_path: Path) -> None:
     x = textures(96, SMALL[name])
     module = zoo.build(name, x[:32])
     proto = export(module, x[:1])
-    model = convert(proto, calibration=x[:32], recipe="fast")
+    model = convert(proto, calibration=x[:32])
     assert {node.op for node in model.graph.nodes} <= INTEGER
     real = run(proto, {"input": x[32:]})
     peer = run(quantize_qdq(proto, {"input": x[:32]}, tmp_path), {"input": x[32:]})
@@ -56,5 +56,5 @@ def test_large(name: str) -> None:
     pytest.importorskip("pytorchcv")
     import shared
 
-    row = zoo.measure(name, shared.root() / "data" / "imagenet_500", layers=0, with_peer=True)
+    row = zoo.measure(name, shared.root() / "data" / "imagenet_500", layers=0, peer=None)
     assert row.sqnr >= row.peer - 1
