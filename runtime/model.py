@@ -53,12 +53,16 @@ class Model:
 
     def sizes(self) -> dict[str, int]:
         """Bytes of the network: weights as float32, as int8, the file as it is, and the file compressed where the library is there."""
-        count = sum(n.attrs.parameters(View(self.graph, n)) for n in self.graph.nodes if isinstance(n.attrs, Op))
-        data = self.to_bytes()
+        count, data = self.parameters, self.to_bytes()
         found = {"float": 4 * count, "int8": count, "packed": len(data)}
         with contextlib.suppress(UnsupportedError, InputError):
             found["compressed"] = len(compress(data, "zstd"))
         return found
+
+    @property
+    def parameters(self) -> int:
+        """Weights that the network holds, whatever their bits."""
+        return sum(n.attrs.parameters(View(self.graph, n)) for n in self.graph.nodes if isinstance(n.attrs, Op))
 
     @property
     def macs(self) -> int:

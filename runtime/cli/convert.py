@@ -34,6 +34,6 @@ def main(args: argparse.Namespace) -> int:
             model = convert(args.model, calibration=args.calibration, recipe=args.recipe, numerics=args.numerics, progress=progress)
     model.save(args.output, compression=args.compression)
     size = Path(args.output).stat().st_size
-    print(f"{args.output}: {size:,} bytes ({size / Path(args.model).stat().st_size:.0%} of {args.model}), {time.perf_counter() - start:.1f} s")
+    print(f"{args.output}: {size:,} bytes (as float32 its weights take {4 * model.parameters:,}), {time.perf_counter() - start:.1f} s")
     print(session_summary(model))
     return 0
