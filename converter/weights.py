@@ -17,12 +17,11 @@ from .prune import Prune, prune_layer, ratios
 from .quantize import QParam, QWeight, fit_scale, float_weights, layers, quantize_weight
 from .recipe import TABLES, WEIGHTS, Layer, Recipe
 from .rounding import ROUNDINGS
-from .rounding.base import POSITIONS, Moments, moments
+from .rounding.base import Moments, moments
 from .rounding.bias import analytic, empirical
 from .rounding.scales import SCALES
 
 Cut = tuple[Prune, float]  # how a layer is pruned, and its share of zeros
-PRUNE_POSITIONS = 65_536  # of moments that weights are removed by
 GROUP_LIMIT = 127  # an int8 weight holds group multiplier x code
 
 
@@ -97,7 +96,7 @@ def groups_of(node: Node, weight: Array) -> int:
 def with_samples(site: Site, choice: Layer, cut: Cut | None = None) -> QWeight:
     """A layer of which samples of the inputs are at hand."""
     second = cut is not None and cut[0].method == "second_order"
-    found = moments(site, PRUNE_POSITIONS if second else POSITIONS) if choice.rounding != "nearest" or second else None
+    found = moments(site) if choice.rounding != "nearest" or second else None
     weight = site.weight
     if cut is not None:
         weight, found = prune_layer(site.node, weight, *cut, found)

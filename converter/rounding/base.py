@@ -60,12 +60,12 @@ def windows(site: Site, x: Array) -> Array:
     return np.moveaxis(view, (1, 2), (1 + rank, 2 + rank))
 
 
-def moments(site: Site, positions: int = POSITIONS) -> Moments:
-    """Over `positions` positions drawn from all samples, or more where the kernel is large; summed up block by block."""
+def moments(site: Site) -> Moments:
+    """Over POSITIONS positions drawn from all samples, or more where the kernel is large; summed up block by block."""
     inner = site.weight.ndim - 1 if site.node.op == "Conv" else 1
     size = int(np.prod(site.weight.shape[1:]))
     per_sample = int(np.prod(windows(site, next(iter(site.real))[:1]).shape[: -inner - 1]))
-    total, wanted = per_sample * site.real.count, max(positions, PER_WEIGHT * size)
+    total, wanted = per_sample * site.real.count, max(POSITIONS, PER_WEIGHT * size)
     chosen = np.arange(total) if total <= wanted else np.sort(np.random.default_rng(0).choice(total, wanted, replace=False))
     start, sums = 0, Sums()
     for blocks in zip(site.quantized, site.real, strict=True):
