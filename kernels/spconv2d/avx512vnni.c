@@ -90,7 +90,7 @@ INLINE sp_unit turn_columns(const intq_spconv2d *p, const int8_t *x, int64_t uni
 /* Rows of the image, each pixel transposed once for all taps. */
 INLINE sp_unit turn_rows(const intq_spconv2d *p, const int8_t *x, int64_t unit, int8_t *a, int8_t *panel) {
     const intq_conv2d *c = &p->conv;
-    const sp_unit u = sp_begin(p, x, unit, a);
+    const sp_unit u = sp_begin(p, x, unit, a, 1);
     const int64_t line = sp_panel(p), pixels = (u.runs + (c->kh - 1) * c->dilation_h) * p->pitch;
     for (int64_t i = 0; i < pixels; i += 16)
         for (int64_t k = 0; k < c->c; k += 64)

@@ -161,3 +161,86 @@ void intq_spconv2d_csr_scalar(const void *params, void *const *io, int64_t begin
 }
 
 int64_t intq_spconv2d_csr_scalar_prepare(void *params, uint8_t *packed) { return intq_spconv2d_prepare_csr(params, packed, 0); }
+
+enum { TILE_PIXELS = 128, TILE_BLOCK = 1024 };
+
+/* Units of b16x64: rows of the image where windows overlap and no block crosses taps, else runs of pixels in columns. */
+static void plan_tiles(intq_spconv2d *p) {
+    intq_conv2d *c = &p->conv;
+    plan(p, 16, 0);
+    p->depth = c->seg_k, p->chunks = 1;
+    const int64_t pitch = c->ow + (int64_t)(c->kw - 1) * c->dilation_w, pixels = (int64_t)c->n * c->oh * c->ow;
+    if (c->kh * c->kw > 1 && c->stride_h == 1 && c->stride_w == 1 && c->c % 64 == 0 && pitch <= TILE_PIXELS) {
+        p->pitch = pitch;
+        p->rows = conv_min(c->oh, TILE_PIXELS / pitch);
+        p->pixels = p->rows * pitch;
+        p->units = c->n * ((c->oh + p->rows - 1) / p->rows);
+        c->lda = c->c;
+        p->scratch_bytes = p->pixels * SP_TILE * 4 + (p->rows + (int64_t)(c->kh - 1) * c->dilation_h) * pitch * c->c + 4 * INTQ_SLACK;
+        return;
+    }
+    const int64_t blocks = (pixels + TILE_PIXELS - 1) / TILE_PIXELS;
+    p->pixels = (pixels + blocks - 1) / blocks;
+    p->units = (pixels + p->pixels - 1) / p->pixels;
+    p->scratch_bytes = p->pixels * (SP_TILE * 4 + c->lda) + 4 * INTQ_SLACK;
+}
+
+int64_t intq_spconv2d_prepare_tiles(intq_spconv2d *p, uint8_t *packed) {
+    intq_conv2d *c = &p->conv;
+    plan_tiles(p);
+    const int64_t k = c->seg_k, steps = (k + 63) / 64, firsts = conv_round_up((p->lists + 1) * 4, 64);
+    int64_t blocks = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        const int64_t offsets = conv_round_up(blocks * 4, 64), total = firsts + offsets + blocks * TILE_BLOCK + INTQ_SLACK;
+        if (pass && !packed) return total;
+        if (pass) memset(packed, 0, (size_t)total);
+        int32_t *first = (int32_t *)packed, *offset = pass ? (int32_t *)(packed + firsts) : NULL, count = 0;
+        int8_t *block = pass ? (int8_t *)packed + firsts + offsets : NULL;
+        for (int64_t i = 0; i < p->lists; i++) {
+            if (pass) first[i] = count;
+            for (int64_t s = 0; s < steps; s++) {
+                int some = 0;
+                for (int64_t q = 64 * s; q < conv_min(64 * s + 64, k); q += 4) some |= !is_zero(c, k, 16 * i, 16, q);
+                if (!some) continue;
+                if (pass) {
+                    offset[count] = (int32_t)sp_at(p, 64 * s);
+                    for (int64_t j = 0; j < 16 && 16 * i + j < c->oc; j++)
+                        for (int64_t q = 64 * s; q < conv_min(64 * s + 64, k); q++)
+                            block[count * (int64_t)TILE_BLOCK + (q - 64 * s) / 4 * 64 + 4 * j + q % 4] = c->weights[(16 * i + j) * k + q];
+                }
+                count++;
+            }
+        }
+        blocks = count;
+        if (!pass) continue;
+        first[p->lists] = count;
+        p->first = first, p->offset = offset, p->blocks = block;
+        fold(c, c->x_zero_point);
+    }
+    return firsts + conv_round_up(blocks * 4, 64) + blocks * TILE_BLOCK + INTQ_SLACK;
+}
+
+void intq_spconv2d_b16x64_scalar(const void *params, void *const *io, int64_t begin, int64_t end, uint8_t *scratch) {
+    const intq_spconv2d *p = params;
+    const intq_conv2d *c = &p->conv;
+    int32_t *acc = (int32_t *)scratch;
+    int8_t *a = (int8_t *)(acc + p->pixels * SP_TILE);
+    intq_requant rq = c->rq;
+    rq.bias = NULL;
+    for (int64_t unit = begin; unit < end; unit++) {
+        const sp_unit u = sp_begin(p, io[0], unit, a, 0);
+        for (int64_t tile = 0; tile < c->oc; tile += SP_TILE) {
+            const int64_t channels = conv_min(SP_TILE, c->oc - tile);
+            for (int64_t at = 0; at < channels; at += 16)
+                for (int64_t i = 0; i < u.pixels; i++) {
+                    int32_t *sum = acc + i * SP_TILE + at;
+                    memcpy(sum, c->rq.bias + tile + at, 64);
+                    for (int64_t b = p->first[(tile + at) / 16]; b < p->first[(tile + at) / 16 + 1]; b++)
+                        for (int j = 0; j < TILE_BLOCK; j++) sum[j % 64 / 4] += a[i * c->lda + p->offset[b] + j / 64 * 4 + j % 4] * p->blocks[b * TILE_BLOCK + j];
+                }
+            sp_end(c, &u, tile, channels, acc, &rq, io[1]);
+        }
+    }
+}
+
+int64_t intq_spconv2d_b16x64_scalar_prepare(void *params, uint8_t *packed) { return intq_spconv2d_prepare_tiles(params, packed); }

@@ -14,6 +14,9 @@ int64_t intq_spconv2d_prepare(intq_spconv2d *p, uint8_t *packed, int64_t width, 
  * channel j multiplies. `flipped` is 128 for kernels that read unsigned operands, else 0. */
 int64_t intq_spconv2d_prepare_csr(intq_spconv2d *p, uint8_t *packed, int32_t flipped);
 
+/* b16x64: blocks of 16 channels by 64 of K, a tile of the right operand: [k / 4][channel][4], signed. */
+int64_t intq_spconv2d_prepare_tiles(intq_spconv2d *p, uint8_t *packed);
+
 /* What the pixels of a unit are, once its operands lie at `a`: `runs` rows of `run` outputs, `pitch` operands apart. What lies between two runs is
  * computed too, and dropped. */
 typedef struct {
@@ -66,18 +69,18 @@ static inline int64_t sp_panel(const intq_spconv2d *p) {
     return (p->rows + (int64_t)(p->conv.kh - 1) * p->conv.dilation_h) * p->pitch / 16 * 16 + 16 + SP_LANES;
 }
 
-/* Brings a unit's operands to `a`, as unsigned bytes. */
-static inline sp_unit sp_begin(const intq_spconv2d *p, const int8_t *x, int64_t unit, int8_t *a) {
+/* Brings a unit's operands to `a`; `flip`: as unsigned bytes. */
+static inline sp_unit sp_begin(const intq_spconv2d *p, const int8_t *x, int64_t unit, int8_t *a, int flip) {
     const intq_conv2d *c = &p->conv;
     if (!p->pitch) {
-        const int64_t first = unit * SP_ROWS, pixels = conv_min(SP_ROWS, (int64_t)c->n * c->oh * c->ow - first);
-        sp_fill(c, x, first, pixels, a, 1);
+        const int64_t first = unit * p->pixels, pixels = conv_min(p->pixels, (int64_t)c->n * c->oh * c->ow - first);
+        sp_fill(c, x, first, pixels, a, flip);
         return (sp_unit){pixels, 1, pixels, 0, first};
     }
     const int64_t per = (c->oh + p->rows - 1) / p->rows, n = unit / per, oy = unit % per * p->rows, rows = conv_min(p->rows, c->oh - oy);
     const int8_t *image = x + n * c->h * c->w * c->c;
     for (int64_t r = 0; r < rows + (c->kh - 1) * c->dilation_h; r++)
-        conv_copy_row(c, a + r * p->pitch * c->c, image, oy - c->pad_top + r, -(int64_t)c->pad_left, p->pitch, 1);
+        conv_copy_row(c, a + r * p->pitch * c->c, image, oy - c->pad_top + r, -(int64_t)c->pad_left, p->pitch, flip);
     return (sp_unit){(rows - 1) * p->pitch + c->ow, rows, c->ow, p->pitch, (n * c->oh + oy) * c->ow};
 }
 

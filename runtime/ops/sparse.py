@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from .base import View
     from .product import Product
 
-SHAPES = {"b16x4": ((16, 4), 0.55), "b1x4": ((1, 4), 0.4), "csr": ((1, 1), 0.4)}  # block, and the share that may be left for it to be worth timing
+# block, and the share that may be left for it to be worth timing
+SHAPES = {"b16x64": ((16, 64), 0.8), "b16x4": ((16, 4), 0.55), "b1x4": ((1, 4), 0.4), "csr": ((1, 1), 0.4)}
 
 
 def density(weights: Array, block: tuple[int, int]) -> float:
