@@ -104,6 +104,23 @@ def test_plane_kernels_equal_the_reference(isa: str, monkeypatch: pytest.MonkeyP
             np.testing.assert_array_equal(session.run_quantized(x), want, err_msg=f"{case} {values} a{a}")
 
 
+def test_numba_planes_equal_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba")
+    from intq.kernels.planes import numba as bit_planes
+
+    taken, rng = [], np.random.default_rng(1)
+    real = bit_planes.accumulate
+    monkeypatch.setattr(bit_planes, "PAIRS", 4)
+    monkeypatch.setattr(bit_planes, "accumulate", lambda *a: taken.append(a) or real(*a))
+    for number, (case, values) in enumerate(itertools.product(CASES, GRIDS)):
+        a, low = (1, 2, 2)[number % 3] if len(values) > 2 else number % 4 + 1, (0, -2, 5)[number % 3]
+        model = Model(network(rng, case, values, a, low, low if number % 2 else low + 2**a - 1, "table" if number % 2 else "clamp"))
+        x = rng.integers(-128, 128, (3, *case[:3]), dtype=np.int8)
+        got, want = (Session(model, backend=backend, batch=3).run_quantized(x) for backend in ("numba", "reference"))
+        np.testing.assert_array_equal(got, want, err_msg=f"{case} {values} a{a}")
+    assert len(taken) == len(CASES) * len(GRIDS)
+
+
 @pytest.mark.skipif(lib is None, reason="needs the compiled extension")
 def test_dense_layers_and_the_choice() -> None:
     rng = np.random.default_rng(2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..numba_requant import CODES, Array, accumulator, finish_channels, jit, output
+from ..planes import numba as bit_planes
 from ..spconv2d.numba import compressed, pays
 from ..spconv2d.numba import multiply as multiply_sparse
 
@@ -98,6 +99,11 @@ def conv2d(
     oh = (h + pads[0] + pads[2] - dilation[0] * (kh - 1) - 1) // stride[0] + 1
     ow = (width + pads[1] + pads[3] - dilation[1] * (kw - 1) - 1) // stride[1] + 1
     y = output((n, oh, ow, out), rounding)
+    few = bit_planes.pays(x, w, x_zero_point, w_zero_point, groups)
+    if few is not None and rounding != "i64_15":
+        sums = bit_planes.accumulate(x, w, few, x_zero_point, stride, dilation, pads, (oh, ow)).reshape(-1, out)
+        finish_channels(sums, bias, multiplier, shift, y_zero_point, CODES[rounding], lo, hi, y.reshape(-1, out))
+        return y
     cols, acc = work(rounding, ow, kh * kw * cg, out // groups)
     w = np.ascontiguousarray(w)
     sparse = pays(w, w_zero_point, ow)
