@@ -34,6 +34,13 @@ class Kept:
     def extend(self, other: Kept) -> None:
         self._blocks += other._blocks
 
+    def split(self, held: float) -> tuple[Kept, Kept]:
+        """The first blocks, and the last ones: a share `held` of them, rounded down. Nothing is copied."""
+        first, last = Kept(self.param), Kept(self.param)
+        cut = len(self._blocks) - int(len(self._blocks) * held)
+        first._blocks, last._blocks = self._blocks[:cut], self._blocks[cut:]
+        return first, last
+
     @property
     def count(self) -> int:
         """Number of samples."""

@@ -155,10 +155,15 @@ def layer_function(net: Float, node: Node) -> Callable[[Array, Array, Array], Ar
 
 
 class Twins:
-    """Both networks' live activations of the same samples; `params` quantizes the twin's, all but those in `exact`."""
+    """Both networks' live activations of the same samples; `params` quantizes the twin's, all but those in `exact`.
 
-    def __init__(self, net: Float, params: Mapping[str, QParam], feeds: Mapping[str, Array], exact: frozenset[str] = frozenset()) -> None:
-        self.net, self.params, self.exact = net, params, exact
+    Layers are fitted without the last samples, a share `held`.
+    """
+
+    def __init__(
+        self, net: Float, params: Mapping[str, QParam], feeds: Mapping[str, Array], exact: frozenset[str] = frozenset(), held: float = 0.0
+    ) -> None:
+        self.net, self.params, self.exact, self.held = net, params, exact, held
         largest = max(int(np.prod(value.shape)) for value in net.values.values())
         step = max(1, min(BLOCK, BLOCK_BYTES // (4 * largest))) if net.free_batch else unit_of(net)
         self.real = {name: Kept() for name in feeds}
@@ -197,9 +202,10 @@ class Twins:
     ) -> None:
         inputs = list(dict.fromkeys(self.net.activations(node)))
         made = {name: Kept(None if name in self.exact else params.get(name)) for name in node.outputs if name}
+        seen = state[inputs[0]].split(self.held)[0].count
         for blocks in zip(*(state[name] for name in inputs), strict=True):
             outputs = run(dict(zip(inputs, blocks, strict=True)))
-            if average is not None:
+            if average is not None and next(iter(made.values())).count < seen:
                 average.add(outputs[0])
             for kept, array in zip(made.values(), clamped(node, outputs), strict=True):
                 kept.add(array)
@@ -216,10 +222,12 @@ def walk(
     visit: Visit,
     progress: Progress | None = None,
     ends: dict[str, tuple[Array, Array]] | None = None,
+    held: float = 0.0,
 ) -> dict[str, QWeight]:
     """Calls `visit` for every layer with constant weights, in order, and goes on with the weights it returns. The weights by layer name.
 
-    `ends` receives the outputs of both networks that nothing else reads, (real, quantized), before they become integers.
+    `ends` receives the outputs of both networks that nothing else reads, (real, quantized), before they become integers; of a share `held` of
+    the samples alone, which no layer was fitted to, where there are blocks enough.
     """
     stages = schedule(net, params, len(next(iter(feeds.values()))), MEMORY, unit_of(net))
     uses, dead = last_uses(net), dict[int, list[str]]()
@@ -232,7 +240,7 @@ def walk(
     result: dict[str, QWeight] = {}
 
     def part(start: int, stop: int) -> Twins:
-        return Twins(net, params, {name: array[start:stop] for name, array in feeds.items()}, exact)
+        return Twins(net, params, {name: array[start:stop] for name, array in feeds.items()}, exact, held)
 
     def advance(state: Twins, place: int) -> None:
         node = net.nodes[place]
@@ -260,7 +268,9 @@ def walk(
         if progress is not None:
             progress("weights", place + 1, len(net.nodes))
     if ends is not None:
-        ends.update((name, (state.real[name].array(), state.twin[name].array())) for name in exact)
+        for name in exact:
+            pairs = [pair for pair in zip(state.real[name].split(held), state.twin[name].split(held), strict=True) if pair[0].count]
+            ends[name] = pairs[-1][0].array(), pairs[-1][1].array()
     return result
 
 
@@ -280,8 +290,8 @@ def site_of(state: Twins, node: Node, wanted: Array, position: int, count: int) 
         *float_weights(net, node),
         params[x],
         params[node.output],
-        state.real[x],
-        state.twin[x],
+        state.real[x].split(state.held)[0],
+        state.twin[x].split(state.held)[0],
         wanted,
         channel_axis(net, node),
         layer_function(net, node),

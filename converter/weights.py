@@ -138,10 +138,12 @@ def quantize_all(
     statistics: Callable[[], Statistics],
     progress: Progress | None = None,
     ends: dict[str, tuple[Array, Array]] | None = None,
+    held: float = 0.0,
 ) -> dict[str, QWeight]:
     """Weights of all layers, each method with what it needs: samples, batch-norm statistics, or nothing.
 
-    `ends` receives the outputs on the samples, real and quantized; with it the samples are walked whether a method needs them or not.
+    `ends` receives the outputs on the samples, real and quantized; with it the samples are walked whether a method needs them or not;
+    `held`: as in `walk`.
     """
     chosen, cuts = choices(net, recipe), {}
     if recipe.prune is not None and not recipe.prune.filters:
@@ -159,7 +161,7 @@ def quantize_all(
             return with_samples(site, choice, cut)
         return without_samples(net, site.node, site.x, site.y, choice, known, cut)
 
-    return walk(net, params, samples, visit, progress, ends)
+    return walk(net, params, samples, visit, progress, ends, held)
 
 
 def average_bits(net: Float, weights: Mapping[str, QWeight]) -> float:

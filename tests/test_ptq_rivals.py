@@ -8,6 +8,7 @@ import pytest
 from intq.converter import pipeline, recipe
 from intq.converter.calibrators import CALIBRATORS
 from intq.converter.search import rivals
+from intq.converter.weights import quantize_all
 from intq.errors import InputError, RecipeError
 from test_ptq_weights import PROTO, X
 
@@ -72,3 +73,18 @@ def test_patterns_may_match_nothing_and_the_sample_with_nan_is_named() -> None:
     bad[17, 0, 0, 0] = np.nan
     with pytest.raises(InputError, match="calibration sample 17 has NaN"):
         pipeline.convert_onnx(PROTO, bad, recipe.load("fast"))
+
+
+def test_trials_are_judged_by_samples_that_no_layer_was_fitted_to() -> None:
+    x = np.concatenate([X, X + 1, X - 1])[:64]
+    conversion = pipeline.convert_onnx(PROTO, x, recipe.load("fast"))
+    given = recipe.load("best")
+    ends: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    trial = quantize_all(conversion.net, conversion.params, given, {"x": x}, dict, None, ends, 0.25)
+    fitted = quantize_all(conversion.net, conversion.params, given, {"x": x[:48]}, dict)
+    real, quantized = ends["y"]
+    assert real.shape == quantized.shape == (16, 5)
+    assert not np.array_equal(real, quantized)
+    for name, weight in fitted.items():
+        np.testing.assert_array_equal(trial[name].q, weight.q)
+        np.testing.assert_allclose(trial[name].bias, weight.bias, rtol=1e-6)
