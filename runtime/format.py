@@ -1,6 +1,6 @@
 """The .intq file: a safetensors container whose metadata key `intq` holds the graph as JSON.
 
-Weights are plain, but for those of 4 and 2 bits, which are packed; what a kernel wants is made at load.
+Weights are plain, but for those of 4, 2 and 1 bits, which are packed; what a kernel wants is made at load.
 Version 1 of the JSON: {"version", "name", "numerics", "recipe", "tensors", "nodes", "inputs", "outputs", "states", "packed",
 "tables"}; unknown keys are errors.
 """
@@ -61,7 +61,7 @@ def to_bytes(graph: Graph, numerics: str, recipe: dict[str, Any]) -> bytes:
     tables = {}
     arrays = dict(graph.constants)
     for name, array in graph.constants.items():
-        if name not in packed and (found := coded(array)) is not None:
+        if (found := coded(array)) is not None:
             tables[name], packed[name] = found[0].tolist(), found[1]
             arrays[name] = np.searchsorted(found[0], array).astype(np.int8)
     record = GraphRecord(

@@ -1,4 +1,5 @@
-"""Weights of 4 and 2 bits in the file: int8 constants whose values all fit, packed into bytes, lowest bits first. They are int8 again in memory."""
+"""Weights of 4, 2 and 1 bits in the file: int8 constants whose values all fit, or of which few occur, packed into bytes, lowest bits first. They are
+int8 again in memory."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from .graph import Tensor
 
 Array = npt.NDArray[Any]
 LEAST = 64  # elements: below, nothing is gained
-BITS = (2, 4)
+BITS = (2, 4)  # of values as they are
+CODE_BITS = (1, 2, 4)  # of indices into a table
 
 
 def bits_of(array: Array) -> int:
@@ -30,9 +32,12 @@ def codebook(array: Array) -> Array | None:
 
 
 def coded(array: Array) -> tuple[Array, int] | None:
-    """The table of an int8 constant that `bits_of` leaves at 8 bits but of which only 16 values occur, and the bits of an index; else None."""
+    """The table of an int8 constant of which only 16 values occur, and the bits of an index, where those are fewer than `bits_of` says; else None."""
     table = codebook(array) if array.dtype == np.int8 and array.ndim >= 2 and array.size >= LEAST else None
-    return None if table is None else (table, 2 if len(table) <= 4 else 4)
+    if table is None:
+        return None
+    bits = next(bits for bits in CODE_BITS if len(table) <= 2**bits)
+    return (table, bits) if bits < bits_of(array) else None
 
 
 def lookup(codes: Array, table: list[int], bits: int, name: str) -> Array:
@@ -54,7 +59,7 @@ def pack(array: Array, bits: int) -> Array:
 
 def unpack(data: Array, bits: int, tensor: Tensor) -> Array:
     """The int8 constant of `tensor`. Raises `FormatError` where data, bits and shape do not belong together."""
-    if bits not in BITS or tensor.dtype != "int8" or min(tensor.shape, default=0) < 1:
+    if bits not in CODE_BITS or tensor.dtype != "int8" or min(tensor.shape, default=0) < 1:
         raise FormatError(f"tensor {tensor.name!r} of {tensor.dtype} {list(tensor.shape)} cannot be packed in {bits} bits")
     if data.dtype != np.uint8 or data.shape != (-(-tensor.size * bits // 8),):
         raise FormatError(f"tensor {tensor.name!r}: {data.dtype} {list(data.shape)} is not {tensor.size} values of {bits} bits")

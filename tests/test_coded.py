@@ -108,6 +108,17 @@ def test_pruned_network_in_codes() -> None:
     assert b - c <= 0.5 * len(x) / 100 + 1.64 * (b + c) ** 0.5, (b, c)
 
 
+def test_binary_weights_take_a_bit_in_the_file() -> None:
+    rng = np.random.default_rng(3)
+    for values in ((-127, 127), (-1, 1), (0, 1), (5, 6)):
+        model = Model(one_product(rng, values, (1, 1000), 300, "q15"))
+        data = model.to_bytes()
+        assert len(data) < 300 * 1000 / 8 + 8000
+        again = Model.from_bytes(data)
+        np.testing.assert_array_equal(again.graph.constants["w"], model.graph.constants["w"])
+        assert again.to_bytes() == data
+
+
 def one_product(rng: Any, values: tuple[int, ...], shape: tuple[int, ...], n: int, rounding: str) -> Graph:
     """A dense layer, or a convolution over an image as large as its kernel or with a kernel of one pixel, with weights of a few values."""
     g, kernel = Graph("coded"), (1, 1) if len(shape) == 4 and shape[1] > 3 else shape[1:3]
