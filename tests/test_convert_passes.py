@@ -216,3 +216,10 @@ def test_a_range_stays_within_what_its_node_can_give() -> None:
     nodes = [h.make_node("Conv", ["x", "w"], ["a"]), h.make_node("Clip", ["a", "zero", "six"], ["y"])]
     net = folded(model(nodes, {"x": ["N", 2, 3, 3]}, w=rand(2, 2, 1, 1), zero=np.float32(0), six=np.float32(6)))
     assert ranges.assign(net, {"x": (-1.0, 1.0), "y": (0.0, 7.0)})["y"].scale == pytest.approx(6 / 255)
+
+
+@pytest.mark.parametrize("op", ["Softmax", "LogSoftmax"])
+def test_softmax_of_opset_11_along_the_last_axis_needs_no_flattening(op: str) -> None:
+    proto = model([h.make_node(op, ["x"], ["y"], axis=3)], {"x": ["N", 2, 3, 5]}, opset=11)
+    ops = [node.op for node in folded(proto).nodes]
+    assert "Softmax" in ops if op == "Softmax" else "Flatten" not in ops

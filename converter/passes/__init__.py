@@ -18,12 +18,14 @@ from .fuse_pad import fuse_pad
 from .fuse_unary import fuse_unary
 from .hoist_clamp import hoist_clamp
 from .linear import matmul_to_linear
+from .old_softmax import old_softmax
 from .tidy import tidy
 
 Pass = Callable[[Float], None]
 
 PASSES: tuple[Pass, ...] = (
     tidy,
+    old_softmax,
     decompose,
     matmul_to_linear,
     batchnorm_to_affine,
