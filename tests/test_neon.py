@@ -17,6 +17,7 @@ from plan_c import Case, program
 sys.path.insert(0, str(Path(__file__).parent / "conformance"))
 import generate
 import lowbit
+import test_lowbit_sparse as zeros
 import test_planes as planes
 
 KERNELS = Path(__file__).parent.parent / "kernels"
@@ -85,6 +86,19 @@ def test_bit_planes(objects: list[str], tmp_path: Path, monkeypatch: pytest.Monk
     everywhere(compile_cases(cases, objects, tmp_path), len(cases))
 
 
+@pytest.mark.parametrize("form", ["b16x4", "b1x4"])
+def test_sparse_forms(form: str, objects: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choose, "PREFER", [form])
+    cases = []
+    for i, case in enumerate(zeros.CASES):
+        rng = np.random.default_rng(i)
+        model = Model(zeros.one_conv(rng, case, zeros.pruned(rng, (case[3], *case[4], case[2]), 0.9, (16, 4) if form == "b16x4" else (1, 4)), "q15"))
+        x = rng.integers(-128, 128, model.graph.of("x").shape, dtype=np.int8)
+        cases.append(Case(f"z{i}", model, [([x], [Session(model, backend="reference").run_quantized(x)])]))
+    assert sum("spconv2d" in {step.row.op for step in case.plan.steps} for case in cases) >= 8
+    everywhere(compile_cases(cases, objects, tmp_path), len(cases))
+
+
 NETWORKS = ["kws_ref_model_int8", "resnet8_cifar10_int8", "person_detect", "hello_world_int8", "autoencoder_codes", "bnn_cifar10"]
 
 
@@ -99,4 +113,4 @@ def test_networks(name: str, objects: list[str], tmp_path: Path) -> None:
 def test_every_neon_row_is_in_the_cases() -> None:
     """A new op with a NEON row must be among the families."""
     ops = {row[0] for macro in ("KERNEL", "PREPARED") for row in defs.rows("kernels.def", macro) if row[2].startswith("neon")}
-    assert ops <= set(FAMILIES) | {"conv2d", "planes"}
+    assert ops <= set(FAMILIES) | {"conv2d", "planes", "spconv2d"}
