@@ -96,7 +96,8 @@ def groups_of(node: Node, weight: Array) -> int:
 def with_samples(site: Site, choice: Layer, cut: Cut | None = None) -> QWeight:
     """A layer of which samples of the inputs are at hand."""
     second = cut is not None and cut[0].method == "second_order"
-    found = moments(site) if choice.rounding != "nearest" or second else None
+    exact = cut is None and bits_of(choice) == 8 and grid_steps(site.weight.reshape(len(site.weight), -1)) is not None
+    found = moments(site) if second or (choice.rounding != "nearest" and not exact) else None
     weight = site.weight
     if cut is not None:
         weight, found = prune_layer(site.node, weight, *cut, found)

@@ -72,7 +72,7 @@ X = RNG.normal(size=(64, 3, 8, 8)).astype(np.float32)
 
 
 @pytest.mark.parametrize("kind", ["mul-round-div", "pact"])
-@pytest.mark.parametrize(("w", "a"), [(1, 1), (1, 2), (2, 2), (3, 3), (1, 4)])
+@pytest.mark.parametrize(("w", "a"), [(1, 1), (1, 2), (3, 3)])
 def test_dorefa(w: int, a: int, kind: str) -> None:
     """Levels and weights are found; no table is left between layers; outputs follow the float network's."""
     top = 1.0 if kind == "mul-round-div" else 2.5
