@@ -14,7 +14,7 @@
 #define LOW8 _mm256_unpacklo_epi8
 #define HIGH8 _mm256_unpackhi_epi8
 #define DOT(acc, a, b) _mm256_add_epi32(acc, _mm256_madd_epi16(a, b))
-#define SRA _mm256_sra_epi32
+#define SRAV _mm256_srav_epi32
 #define PACK32 _mm256_packs_epi32
 #define PACK16 _mm256_packs_epi16
 #define ADDS16 _mm256_adds_epi16

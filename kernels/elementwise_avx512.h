@@ -13,7 +13,7 @@
 #define LOW8 _mm512_unpacklo_epi8
 #define HIGH8 _mm512_unpackhi_epi8
 #define DOT _mm512_dpwssd_epi32
-#define SRA _mm512_sra_epi32
+#define SRAV _mm512_srav_epi32
 #define PACK32 _mm512_packs_epi32
 #define PACK16 _mm512_packs_epi16
 #define ADDS16 _mm512_adds_epi16

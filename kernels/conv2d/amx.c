@@ -18,34 +18,26 @@ static int8_t *const *row_pointers(const intq_conv2d *p, const conv_block *b, in
     return rows;
 }
 
-#define MIXED(...) mixed(p, b, group, first, last, acc, rows, residual, y, (shape){__VA_ARGS__});
+SHAPE(banded, 0, .left = 0)
+SHAPE(banded_left, 0, .left = 1)
+SHAPE(banded_tall, 1, .left = 0)
+SHAPE(banded_tall_left, 1, .left = 1)
+SHAPE(plain, 0, .contiguous = 1)
+SHAPE(plain_left, 0, .contiguous = 1, .left = 1)
+SHAPE(plain_tall, 1, .contiguous = 1)
+SHAPE(plain_tall_left, 1, .contiguous = 1, .left = 1)
+SHAPE(streamed, 0, .contiguous = 1, .stream = 1)
 
-static void mixed_panels(const intq_conv2d *p, const conv_block *b, int64_t group, int64_t first, int64_t last, int32_t *acc,
-                         const int8_t *residual, int8_t *y, int tall) {
-    int8_t *const *rows = p->mode == CONV_BAND ? row_pointers(p, b, acc, y) : NULL;
+static void mixed_panels(pipeline *l, const intq_conv2d *p, const conv_block *b, int64_t group, int64_t first, int64_t last,
+                         const add_constants *add, int64_t residual, int8_t *y, int tall) {
+    static const shape_functions *const shapes[2][2][2] = {{{&plain, &plain_left}, {&plain_tall, &plain_tall_left}},
+                                                           {{&banded, &banded_left}, {&banded_tall, &banded_tall_left}}};
+    const int band = p->mode == CONV_BAND, left = p->rq.any_left;
     const int64_t deep = p->segs * p->seg_k;
-    const int stream = b->rows * deep > LEFT && deep >= 512 && p->panel_bytes <= CONV_PANEL_BYTES;
-    if (p->mode == CONV_BAND && p->segs == 3) {
-        if (tall)
-            MIXED(.tall = 1, .segs = 3)
-        else
-            MIXED(.segs = 3)
-    } else if (p->mode == CONV_BAND) {
-        if (tall)
-            MIXED(.tall = 1)
-        else
-            MIXED(.tall = 0)
-    } else if (p->segs == 1) {
-        if (tall)
-            MIXED(.tall = 1, .segs = 1, .contiguous = 1)
-        else
-            MIXED(.segs = 1, .contiguous = 1)
-    } else if (tall)
-        MIXED(.tall = 1, .contiguous = 1)
-    else if (stream)
-        MIXED(.contiguous = 1, .stream = 1)
-    else
-        MIXED(.contiguous = 1)
+    const int stream = b->rows * deep > LEFT && deep >= 512 && p->panel_bytes <= CONV_PANEL_BYTES && !band && !tall && !left;
+    int8_t *const *rows = band ? row_pointers(p, b, l->acc, y) : NULL;
+    mixed(l, p, b, group, first, last, rows, add, residual, y, stream ? &streamed : shapes[band][tall][left]);
+    if (band) pipeline_flush(l); /* the next block has other rows */
 }
 
 static void gemm(int64_t m, int64_t n, int64_t segs, int64_t k, const int8_t *a, int64_t lda, const int64_t *seg_offset, const int8_t *b,
@@ -54,14 +46,18 @@ static void gemm(int64_t m, int64_t n, int64_t segs, int64_t k, const int8_t *a,
 }
 
 static void tile_panels(const intq_conv2d *p, const conv_block *b, int64_t group, int64_t first, int64_t last, int32_t *acc,
-                        const int8_t *residual, int8_t *y) {
+                        const int8_t *residual, int8_t *y, void *state) {
+    pipeline *l = state;
     const int mixes = p->finish == intq_finish_q15_avx512vnni && !p->w_zero_point && b->rows >= 32;
     const int64_t narrow = last == p->panels && (p->group_channels - 1) % p->nr < 16 && b->rows >= 64; /* half a panel */
+    l->acc = acc;
     if (mixes && (!residual || p->residual_add == intq_add_any_avx512vnni)) {
-        if (first < last - narrow) mixed_panels(p, b, group, first, last - narrow, acc, residual, y, 0);
-        if (narrow) mixed_panels(p, b, group, last - 1, last, acc, residual, y, 1);
+        const int64_t apart = residual ? (int64_t)((uintptr_t)residual - (uintptr_t)y) : 0;
+        if (first < last - narrow) mixed_panels(l, p, b, group, first, last - narrow, residual ? &l->add : NULL, apart, y, 0);
+        if (narrow) mixed_panels(l, p, b, group, last - 1, last, residual ? &l->add : NULL, apart, y, 1);
         return;
     }
+    pipeline_flush(l);
     conv_panels_by(gemm, p, b, group, first, last, acc, y);
     conv_add_residual(p, b, group, first, last, residual, y);
 }
@@ -69,11 +65,17 @@ static void tile_panels(const intq_conv2d *p, const conv_block *b, int64_t group
 void intq_conv2d_any_amx(const void *params, void *const *io, int64_t begin, int64_t end, uint8_t *scratch) {
     const intq_conv2d *p = params;
     if (p->gemm == intq_gemm_s8s8_32x32x4_amx) {
+        pipeline l;
+        l.waiting.acc = NULL;
+        l.turn = l.bank = 0;
+        l.f = NULL;
+        if (p->residual) l.add = add_constants_of(p->residual);
         amx_begin(16);
-        conv2d_run(p, io, begin, end, scratch, tile_panels);
+        conv2d_run(p, io, begin, end, scratch, tile_panels, &l);
+        pipeline_flush(&l);
         amx_end();
     } else
-        conv2d_run(p, io, begin, end, scratch, conv_panels);
+        conv2d_run(p, io, begin, end, scratch, conv_panels, NULL);
 }
 
 int64_t intq_conv2d_any_amx_prepare(void *params, uint8_t *packed) {

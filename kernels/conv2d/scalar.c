@@ -148,6 +148,6 @@ int64_t intq_conv2d_prepare(intq_conv2d *p, uint8_t *packed) {
 }
 
 void intq_conv2d_any_scalar(const void *params, void *const *io, int64_t begin, int64_t end, uint8_t *scratch) {
-    conv2d_run(params, io, begin, end, scratch, conv_panels);
+    conv2d_run(params, io, begin, end, scratch, conv_panels, NULL);
 }
 int64_t intq_conv2d_any_scalar_prepare(void *params, uint8_t *packed) { return intq_conv2d_prepare(params, packed); }

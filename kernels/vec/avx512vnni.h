@@ -116,17 +116,35 @@ INLINE __m512i rq512_pack32(const rq512 *p, const __m512i *a, rq512_layout layou
     return rq512_bytes(p, x, _mm512_adds_epi16(_mm512_packs_epi32(a[2], a[3]), p->zero_point), layout);
 }
 
+/* Which of four parameter vectors vector i takes: repeated ones once, in fewer registers. */
+INLINE int rq512_vector(int i, rq512_layout layout) { return layout == RQ_PAIR ? i & 1 : layout == RQ_QUAD ? 0 : i; }
+
 /* `bias`: whether p->b is still to be added; `left`: whether a channel shifts left. Constants at every call. */
 INLINE __m512i rq512_q15(const rq512 *p, __m512i *a, int bias, int left, rq512_layout layout) {
     for (int i = 0; i < 4; i++) {
-        if (bias) a[i] = _mm512_add_epi32(a[i], p->b[i]);
-        if (left) a[i] = _mm512_sllv_epi32(a[i], p->l[i]);
-        a[i] = _mm512_srav_epi32(a[i], p->s[i]);
+        const int k = rq512_vector(i, layout);
+        if (bias) a[i] = _mm512_add_epi32(a[i], p->b[k]);
+        if (left) a[i] = _mm512_sllv_epi32(a[i], p->l[k]);
+        a[i] = _mm512_srav_epi32(a[i], p->s[k]);
     }
-    __m512i x = _mm512_mulhrs_epi16(_mm512_packs_epi32(a[0], a[1]), p->m[0]), y = _mm512_mulhrs_epi16(_mm512_packs_epi32(a[2], a[3]), p->m[1]);
+    const __m512i second = layout == RQ_PAIR || layout == RQ_QUAD ? p->m[0] : p->m[1];
+    __m512i x = _mm512_mulhrs_epi16(_mm512_packs_epi32(a[0], a[1]), p->m[0]), y = _mm512_mulhrs_epi16(_mm512_packs_epi32(a[2], a[3]), second);
     x = _mm512_srai_epi16(_mm512_adds_epi16(x, p->zero_point), 6);
     y = _mm512_srai_epi16(_mm512_adds_epi16(y, p->zero_point), 6);
     return rq512_bytes(p, x, y, layout);
+}
+/* A copy of what q15 needs, field by field, so that it stays in registers through a loop of repeated parameters. */
+INLINE void rq512_hold_q15(rq512 *to, const rq512 *from, int left, rq512_layout layout) {
+    for (int i = 0; i <= rq512_vector(1, layout); i++) {
+        to->b[i] = from->b[i];
+        if (left) to->l[i] = from->l[i];
+        to->s[i] = from->s[i];
+    }
+    to->m[0] = from->m[0];
+    to->zero_point = from->zero_point;
+    to->lo = from->lo;
+    to->hi = from->hi;
+    to->clamp = from->clamp;
 }
 INLINE __m512i rq512_shift(const rq512 *p, __m512i *a, int bias, int left, rq512_layout layout) {
     for (int i = 0; i < 4; i++) {
