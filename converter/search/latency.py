@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ...errors import RecipeError
 from ...model import Model
 from ...session import Session
 from ..lower import Context
@@ -22,6 +23,7 @@ from .program import solve
 ROUNDS = 300  # at most: the least of few calls of a fast network is still noise
 PATIENCE = 1000.0  # milliseconds for repetitions of a slow network, after which 3 are enough
 CORRECTIONS = 6
+NARROW = 8  # bits: more are 16-bit activations
 CLOSE = 0.03  # a prediction this near, as a share, needs no correction
 Choice = Mapping[str, int]
 
@@ -33,6 +35,7 @@ class Latencies:
     build: Callable[[Choice], Context]
     layers: dict[str, dict[int, float]] = field(default_factory=dict)
     rest: float = float("inf")
+    seen: list[tuple[dict[str, int], float]] = field(default_factory=list)  # what was timed
 
     def predict(self, plan: Choice) -> float:
         return self.rest + sum(self.layers[layer][bits] for layer, bits in plan.items())
@@ -54,8 +57,18 @@ class Latencies:
             else:
                 rest += float(share)
         self.rest = min(self.rest, rest)
+        wide = [layer for layer, bits in plan.items() if bits > NARROW]
+        excess = rest - self.rest
         for layer, bits in plan.items():
-            self.layers.setdefault(layer, {})[bits] = spent[layer] + (rest - self.rest) / len(plan)
+            row = self.layers.setdefault(layer, {})
+            if wide and bits <= NARROW:  # what it takes beyond what it took without them are conversions for its neighbours of 16 bits
+                excess += spent[layer] - min(spent[layer], row.get(bits, spent[layer]))
+                row[bits] = min(spent[layer], row.get(bits, spent[layer]))
+            else:
+                row[bits] = spent[layer]
+        for layer in wide or plan:
+            self.layers[layer][plan[layer]] += excess / len(wide or plan)
+        self.seen.append((dict(plan), whole))
         return whole
 
 
@@ -76,15 +89,18 @@ def timed(session: Session, count: int = ROUNDS) -> float:
 
 def within(known: Latencies, table: Mapping[str, Mapping[int, float]], budget: float) -> tuple[dict[str, int], float]:
     """The choices of least total in `table` whose network was timed to fit the budget, and its time; `known` has every choice once."""
-    fitting: list[tuple[float, float, dict[str, int]]] = []
     for _ in range(CORRECTIONS):
-        plan = solve(table, known.layers, budget - known.rest, "latency_ms")
+        try:
+            plan = solve(table, known.layers, budget - known.rest, "latency_ms")
+        except RecipeError:
+            if all(whole > budget for _, whole in known.seen):
+                raise
+            break  # no choice is left to try: the best of those that did fit
         predicted = known.predict(plan)
         whole = known.observe(plan)
-        if whole <= budget:
-            fitting.append((sum(table[name][bits] for name, bits in plan.items()), whole, plan))
         if abs(whole - predicted) <= CLOSE * predicted and whole <= budget:
             break
+    fitting = [(sum(table[name][bits] for name, bits in seen.items()), whole, seen) for seen, whole in known.seen if whole <= budget]
     if not fitting:  # nearly: what the table says is the best that is known
         return plan, known.predict(plan)
     _, whole, best = min(fitting, key=lambda entry: entry[:2])
