@@ -3,6 +3,8 @@
  * The work is a product per block of output pixels: rows are pixels, columns are output channels in panels of nr, and the sum runs over
  * `segs` segments of `seg_k` contiguous bytes, segment s starting seg_offset[s] bytes from the pixel's left operand, `lda` bytes apart.
  *   CONV_DIRECT  1x1 without stride or border: the arena in place; rows that want unsigned operands get a copy with the sign flipped.
+ *   CONV_TILED   The same with the rows copied so that the 64 bytes of neighbouring rows are neighbours: a tile is one piece of memory. For deep
+ *                sums and so many panels that the copy does not count.
  *   CONV_BAND    The input rows that `band` output rows need are copied with their zero-point border. A segment is a kernel row, or a
  *                single tap under dilation or groups. Rows are padded to row_pixels output pixels, so that one product runs over several
  *                output rows; the pixels between them are computed and dropped. With a vertical stride, rows of one phase lie together.
@@ -16,7 +18,7 @@
 
 enum { CONV_PANEL_BYTES = 40 << 10 }; /* a panel of weights that stays in the L1 cache beside what streams past it */
 
-typedef enum { CONV_DIRECT, CONV_BAND, CONV_IM2COL } intq_conv_mode;
+typedef enum { CONV_DIRECT, CONV_TILED, CONV_BAND, CONV_IM2COL } intq_conv_mode;
 
 static inline int64_t conv_min(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t conv_round_up(int64_t a, int64_t b) { return (a + b - 1) / b * b; }

@@ -7,6 +7,7 @@ enum {
     COLUMNS_BYTES = 12 << 10,
     BIG_WEIGHTS = 1 << 20,
     DEEP = 512,
+    MANY_PANELS = 16,
     MANY_ROWS = 1024,
     MAX_ROWS = 480,
     MIN_BLOCKS = 8,
@@ -18,6 +19,10 @@ static int64_t pixels_of(const intq_conv2d *p) { return (int64_t)p->n * p->oh * 
 static int is_direct(const intq_conv2d *p) {
     return p->kh == 1 && p->kw == 1 && p->stride_h == 1 && p->stride_w == 1 && p->pad_top == 0 && p->pad_left == 0 && p->oh == p->h &&
            p->ow == p->w;
+}
+
+static int is_tiled(const intq_conv2d *p) {
+    return is_direct(p) && p->ku >= 64 && p->groups == 1 && !p->w_zero_point && p->c % 64 == 0 && p->c >= DEEP && p->panels >= MANY_PANELS;
 }
 
 static void set_band_geometry(intq_conv2d *p) {
@@ -71,7 +76,7 @@ static void choose(intq_conv2d *p) {
     p->panels = (p->group_channels + p->nr - 1) / p->nr;
     p->row_pixels = 0;
     p->plane_rows = 0;
-    p->mode = is_direct(p) ? CONV_DIRECT : band_cycles(p) < im2col_cycles(p) ? CONV_BAND : CONV_IM2COL;
+    p->mode = is_tiled(p) ? CONV_TILED : is_direct(p) ? CONV_DIRECT : band_cycles(p) < im2col_cycles(p) ? CONV_BAND : CONV_IM2COL;
     if (p->mode == CONV_BAND) {
         set_band_geometry(p);
         const int64_t in_row = (int64_t)p->row_pixels * p->stride_w * p->c, reach = ((p->kh - 1) * p->dilation_h) / p->stride_h;
@@ -83,11 +88,12 @@ static void choose(intq_conv2d *p) {
     } else {
         const int64_t cg = p->c / p->groups;
         p->segs = 1;
-        p->seg_k = p->mode == CONV_DIRECT ? cg : (int64_t)p->kh * p->kw * cg;
+        p->seg_k = (int64_t)p->kh * p->kw * cg;
         p->lda = p->mode == CONV_DIRECT ? p->c : conv_round_up(p->seg_k, p->ku >= 64 ? 64 : 4); /* tiles load whole lines */
         p->band = (int32_t)even_blocks(pixels_of(p), rows_per_block(p), p->ku >= 64 ? 32 : 48);
         p->m_blocks = (pixels_of(p) + p->band - 1) / p->band;
         p->a_bytes = p->mode == CONV_DIRECT && !(p->flags & INTQ_UNSIGNED_A) ? 0 : p->band * p->lda;
+        if (p->mode == CONV_TILED) p->lda = p->ku;
         if (p->mode == CONV_IM2COL) p->a_bytes = conv_columns_bytes(p) + conv_rows_bytes(p);
     }
     const int64_t blocks = p->m_blocks * p->groups;
@@ -109,7 +115,7 @@ static void set_offsets(const intq_conv2d *p, int64_t *offset) {
         const int64_t y = (taps ? s / p->kw : s) * p->dilation_h, x = taps ? s % p->kw * p->dilation_w : 0;
         const int64_t row = y % p->stride_h * p->plane_rows + y / p->stride_h, pieces = pieces_of(p);
         for (int64_t i = 0; i < pieces; i++)
-            offset[s * pieces + i] = (p->mode == CONV_BAND ? (row * p->row_pixels * p->stride_w + x) * p->c : 0) + i * p->ku;
+            offset[s * pieces + i] = (p->mode == CONV_BAND ? (row * p->row_pixels * p->stride_w + x) * p->c : 0) + i * p->ku * (p->mode == CONV_TILED ? p->band : 1);
     }
 }
 
