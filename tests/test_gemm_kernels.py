@@ -198,6 +198,17 @@ def test_conv2d_equals_int64(row: Row) -> None:
             check_conv(row, conv, i, g)
 
 
+@pytest.mark.parametrize("row", usable("conv2d"), ids=name)
+def test_conv2d_of_every_depth(row: Row) -> None:
+    """How the work on one product is spread over the next one depends on how many times 64 deep it is, and on the panels side by side."""
+    allowed = chain(row.isa)
+    for g in (g for g in usable("gemm") if g.isa in allowed and g.variant in ("s8s8", "u8s8")):
+        for i, pieces in enumerate((1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33)):
+            for oc in (8, 100, 520) if pieces in (1, 4, 8, 17) else (40,):
+                for h, w in ((7, 7), (5, 41)):
+                    check_conv(row, Conv(1, h, w, 64 * pieces, oc), i + oc + h, g, 0)
+
+
 @pytest.mark.parametrize("row", usable("dwconv2d"), ids=name)
 def test_dwconv2d_equals_int64(row: Row) -> None:
     for i, conv in enumerate(DEPTHWISE):
