@@ -265,7 +265,7 @@ static void mixed(pipeline *l, const intq_conv2d *p, const conv_block *b, int64_
     for (int64_t panel = first, n; panel < last; panel += n) {
         n = conv_min(together, last - panel);
         load_bank(l, p, group, panel, n);
-        ahead w = {l->panels[n - 1].weights + p->panel_bytes, fetch ? (32 + tiles - 1) / tiles : 0};
+        ahead w = {l->panels[n - 1].weights + p->panel_bytes, fetch && panel + n < last ? (32 + tiles - 1) / tiles : 0};
         for (int64_t i = 0; i < b->rows; i += height) {
             const int64_t row = conv_min(i, b->rows - height); /* the last tile overlaps the one before */
             for (int64_t k = 0; k < n; k++) {
