@@ -60,12 +60,12 @@ class Latencies:
         wide = [layer for layer, bits in plan.items() if bits > NARROW]
         excess = rest - self.rest
         for layer, bits in plan.items():
-            row = self.layers.setdefault(layer, {})
+            known = self.layers.setdefault(layer, {})
             if wide and bits <= NARROW:  # what it takes beyond what it took without them are conversions for its neighbours of 16 bits
-                excess += spent[layer] - min(spent[layer], row.get(bits, spent[layer]))
-                row[bits] = min(spent[layer], row.get(bits, spent[layer]))
+                excess += spent[layer] - min(spent[layer], known.get(bits, spent[layer]))
+                known[bits] = min(spent[layer], known.get(bits, spent[layer]))
             else:
-                row[bits] = spent[layer]
+                known[bits] = spent[layer]
         for layer in wide or plan:
             self.layers[layer][plan[layer]] += excess / len(wide or plan)
         self.seen.append((dict(plan), whole))
