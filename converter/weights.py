@@ -99,8 +99,6 @@ def with_samples(site: Site, choice: Layer, cut: Cut | None = None) -> QWeight:
     exact = cut is None and bits_of(choice) == 8 and grid_steps(site.weight.reshape(len(site.weight), -1)) is not None
     found = moments(site) if second or (choice.rounding != "nearest" and not exact) else None
     weight = site.weight
-    if found is not None and second:
-        found = replace(found, count=0)  # what is pruned must be made up for by what stays, on few samples too
     if cut is not None:
         weight, found = prune_layer(site.node, weight, *cut, found)
     result = quantize(weight, site.bias, site.x, site.y, choice, groups_of(site.node, site.weight), found)
