@@ -58,7 +58,8 @@ def test_writing_follows_links_and_spares_devices(tmp_path: Path) -> None:
     assert (tmp_path / "link.intq").is_symlink()
     assert (tmp_path / "real.intq").read_bytes() == model.to_bytes()
     os.mkfifo(tmp_path / "pipe")
-    reader = subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE)
+    read = "import pathlib, sys; sys.stdout.buffer.write(pathlib.Path(sys.argv[1]).read_bytes())"
+    reader = subprocess.Popen([sys.executable, "-c", read, tmp_path / "pipe"], stdout=subprocess.PIPE)  # some tests run without PATH
     model.save(tmp_path / "pipe")
     assert reader.communicate(timeout=60)[0] == model.to_bytes()
     assert (tmp_path / "pipe").is_fifo()
