@@ -17,7 +17,7 @@ from .fuse import residual_adds
 from .graph import Array, Graph, Tensor
 from .kernel_api import ffi, pick
 from .memory import Pool, aligned
-from .ops import Op, View, coded, planes, sparse
+from .ops import Op, View, coded, dense, planes, sparse
 from .ops.elementwise import Add
 from .steps import Step, bind
 
@@ -145,21 +145,8 @@ class Builder:
     def product(self, v: View, op: Product, weights: Array, groups: int, fields: dict[str, int]) -> None:
         """conv2d and dense: the fastest of the forms that these weights [O, ...] have. fields: of ops.product.conv_fields."""
         geometry = {**fields, "groups": groups, "x_zero_point": v.x().zero_point, "w_zero_point": v.x(1).zero_point}
-        fastest(self, v, [("dense", lambda: self.dense_product(v, op, weights, geometry)), *sparse.forms(self, v, op, weights, geometry),
+        fastest(self, v, [*dense.forms(self, v, op, weights, geometry), *sparse.forms(self, v, op, weights, geometry),
                           *coded.forms(self, v, op, weights, geometry), *planes.forms(self, v, op, weights, geometry)])  # fmt: skip
-
-    def dense_product(self, v: View, op: Product, weights: Array, geometry: dict[str, int]) -> None:
-        variant = "s16" if op.rounding == "i64_15" else "any"
-        row = self.row("conv2d", variant)
-        p = self.new("intq_conv2d", weights=self.constant(weights, "int8_t *"), **geometry)
-        if variant == "any":
-            gemm = self.row("gemm", "", without_flags=1 if bool((weights == -128).any()) else 0)
-            p.gemm = ffi.cast("intq_gemm_fn *", gemm.c.fn)
-            p.nr, p.kr, p.ku, p.flags = gemm.nr, gemm.kr, gemm.ku, gemm.flags
-            p.finish = self.finish(op.rounding)
-        p.bias = self.requant(p.rq, v, op, v.array(2), v.array(3), v.array(4))
-        self.prepare(row, p)
-        self.step(v, row, p, p.units, reads=[v.node.inputs[0]])
 
     def depthwise(self, v: View, op: DwConv2d, fields: dict[str, int]) -> None:
         """dwconv2d. fields: of ops.product.conv_fields."""

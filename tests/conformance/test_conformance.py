@@ -24,7 +24,8 @@ FAMILIES = {**GENERAL, **lowbit.FAMILIES}
 ALL = (*FAMILIES, "network")
 PARTS, PER_PART = 8, 160  # at least 17 ops and networks of them: more than 23,000
 USABLE = [name for name, (usable, _) in isas().items() if usable]
-FORMS = dict.fromkeys(("bconv2d", "bconv2d_bits"), ("popcount", "int8 on tiles"))  # of one node, where the machine has several
+# of one node, where the machine has several
+FORMS = {**dict.fromkeys(("bconv2d", "bconv2d_bits"), ("popcount", "int8 on tiles")), "conv2d": ("2 pixels", "4 pixels")}
 HAVE_NUMBA = importlib.util.find_spec("numba") is not None
 
 
