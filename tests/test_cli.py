@@ -1,6 +1,10 @@
 """The command line, in processes of its own: output, exit codes, one-line reasons."""
 
+import argparse
+import importlib
 import json
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from intq import Model
+from intq.cli import VERBS
 from intq.selftest import network
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -107,6 +112,20 @@ def test_a_missing_package_names_its_extra() -> None:
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "'onnx' is missing" in shown
     assert "pip install '.[convert]'" in shown
+
+
+def test_commands_of_the_documents_parse() -> None:
+    """Every line of a document that begins with `intq VERB` and has arguments."""
+    root, seen = EXAMPLES.parent, 0
+    for path in (root / "README.md", *sorted((root / "docs").glob("*.md"))):
+        for command in re.findall(r"^ *\$? *intq ([a-z-]+ .*?)(?: +#.*)?$", path.read_text(), re.M):
+            verb, *rest = shlex.split(command)
+            if verb in VERBS and "|" not in rest:
+                parser = argparse.ArgumentParser(f"{path.name}: intq {verb}")
+                importlib.import_module(f"intq.cli.{verb.replace('-', '_')}").add_arguments(parser)
+                parser.parse_args(rest)
+                seen += 1
+    assert seen >= 8
 
 
 def test_doctor() -> None:
