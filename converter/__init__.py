@@ -32,9 +32,9 @@ def convert(
     `model`: path of an .onnx or .tflite file, an `onnx.ModelProto` or a `torch.nn.Module` (which needs `example_inputs`, a tensor
     or a tuple of them). `calibration`: representative preprocessed inputs, an array, a dict by input name, a .npy or .npz file, a
     directory of them, or any iterable of these; it is streamed. Without it `example_inputs` is used. `recipe`: "fast", "balanced",
-    "best", a TOML file or a dict. With `accuracy_target` and `evaluate` (Model -> accuracy) the cheapest of these recipes that
-    meets the target is kept; an interrupt (Ctrl-C) leaves the best so far. `numerics` ("litert" or "tflm")
-    says how an int8 .tflite rounds. `progress(stage, done, total)`.
+    "best", "zero_shot" (no data), a TOML or JSON file, a dict or a `Recipe`. With `accuracy_target` and `evaluate` (Model -> accuracy)
+    the first of fast, balanced, best, from `recipe` on, that meets the target is kept; an interrupt (Ctrl-C) leaves the best so far.
+    `numerics` ("litert" or "tflm") says how an int8 .tflite rounds. `progress(stage, done, total)` is called as the work goes on.
 
     Raises `UnsupportedError` (every offending node at once, or a package that is not installed), `InputError` (data or file), `RecipeError`,
     `BoundError`.

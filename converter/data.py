@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import opened
 from ..errors import InputError
 from .ir import Array
 
@@ -65,16 +66,10 @@ def _files(path: Path, names: list[str]) -> Iterator[dict[str, Array]]:
         for file in files:
             yield from _files(file, names)
         return
-    if not path.is_file():
-        raise InputError(f"no such calibration file: {path}")
-    try:
-        loaded = np.load(path, allow_pickle=False, mmap_mode="r" if path.suffix == ".npy" else None)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} is no NumPy file: {error}") from error
-    if isinstance(loaded, np.ndarray):
-        yield {_only(names): loaded}
-        return
-    with loaded:
+    with opened(path, mapped=True) as loaded:
+        if isinstance(loaded, np.ndarray):
+            yield {_only(names): loaded}
+            return
         keys = loaded.files
         if len(names) == 1 and names[0] not in keys:
             if len(keys) != 1:

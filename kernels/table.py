@@ -67,17 +67,18 @@ def closure(isa: str = "auto") -> tuple[str, ...]:
 
     Raises InputError where the name is unknown, not compiled, or not usable here.
     """
-    known = isas()
+    known, place = isas(), "isa "
     if isa == "auto":
-        isa = os.environ.get("INTQ_ISA", "auto")
+        isa = os.environ.get("INTQ_ISA") or "auto"
+        place = "INTQ_ISA="
     if isa == "auto":
         isa = next((name for name, (usable, _) in known.items() if usable), "")
     elif isa not in known:
         names = ", ".join(name for name, *_ in defs.isas())
-        raise InputError(f"isa {isa!r} is not compiled into this build; known names: {names}; compiled: {', '.join(known) or 'none'}")
+        raise InputError(f"{place}{isa!r} is not compiled into this build; known names: {names}; compiled: {', '.join(known) or 'none'}")
     elif not known[isa][0]:
         usable = ", ".join(name for name, (ok, _) in known.items() if ok)
-        raise InputError(f"isa {isa!r} is not usable on this CPU; usable: {usable}")
+        raise InputError(f"{place}{isa!r} is not usable on this CPU; usable: {usable}")
     chain: list[str] = []
     while isa:
         usable_here, weaker = known[isa] if isa in known else (False, next(w for n, _, _, w in defs.isas() if n == isa))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 EXTRAS = {
-    "onnx": "convert", "onnxscript": "convert", "onnxruntime": "convert", "scipy": "convert", "rich": "convert", "numba": "jit", "tflite": "tflite",
-    "flatbuffers": "tflite", "zstandard": "zstd", "matplotlib": "report", "jinja2": "report", "ai_edge_litert": "peers", "openvino": "peers",
+    "onnx": "convert", "onnxscript": "convert", "onnxruntime": "convert", "scipy": "convert", "rich": "convert", "tomli": "convert",
+    "numba": "jit", "tflite": "tflite", "flatbuffers": "tflite", "zstandard": "zstd",
+    "matplotlib": "report", "jinja2": "report", "ai_edge_litert": "peers", "openvino": "peers",
     "torch": "torch", "PIL": "dev", "sklearn": "dev",
 }  # fmt: skip
 

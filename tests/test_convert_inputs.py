@@ -72,7 +72,7 @@ def bad(value: float) -> np.ndarray:
         ([X, X[:, :2]], "the model wants"),
         (X[:, :, :5], "5 in the data"),
         ({"z": X}, "lacks the input"),
-        ("nowhere.npz", "no such calibration file"),
+        ("nowhere.npz", "no such file"),
         (np.array(["a"]), "axes"),
         (3, "cannot read calibration data"),
     ],

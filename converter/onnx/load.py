@@ -7,6 +7,7 @@ from pathlib import Path
 
 import onnx
 import onnx.checker
+import onnx.defs
 import onnx.version_converter
 from google.protobuf.message import DecodeError
 
@@ -33,6 +34,7 @@ def load(model: str | Path | onnx.ModelProto, shapes: Mapping[str, tuple[int, ..
             entry.CopyFrom(inputs[entry.name])
         elif entry.type.HasField("tensor_type"):
             entry.type.tensor_type.shape.SetInParent()
+    refuse_unknown(proto)
     try:
         onnx.checker.check_model(proto)
     except Exception as error:  # the checker raises several unrelated classes
@@ -47,10 +49,27 @@ def read(path: Path) -> onnx.ModelProto:
     """Parse a file; external weight files beside it are read too."""
     if not path.is_file():
         raise InputError(f"no such model file: {path}")
+    if not path.stat().st_size:
+        raise InputError(f"{path}: the file is empty")
     try:
         return onnx.load(str(path))
     except (DecodeError, OSError, ValueError, onnx.checker.ValidationError) as error:
         raise InputError(f"{path} is no readable ONNX model: {first_line(error)}") from error
+
+
+def refuse_unknown(proto: onnx.ModelProto) -> None:
+    """Raise one `UnsupportedError` for all nodes that onnxruntime does not know either; ONNX's checker stops at the first and names none."""
+    functions = {(function.domain, function.name) for function in proto.functions}
+    reasons = []
+    for node in proto.graph.node:
+        domain = "" if node.domain == "ai.onnx" else node.domain
+        if (node.domain, node.op_type) in functions or domain == "com.microsoft" or (not domain and onnx.defs.has(node.op_type)):
+            continue
+        why = f"it belongs to the domain {domain!r}" if domain else "ONNX has no such operator"
+        reasons.append(f"{node.name or ''.join(node.output[:1])!r} ({node.op_type}): {why}")
+    if reasons:
+        lines = "\n  ".join(reasons)
+        raise UnsupportedError(f"{len(reasons)} node(s) cannot be converted:\n  {lines}; way out: export standard ONNX operators in their place")
 
 
 def upgrade(proto: onnx.ModelProto) -> onnx.ModelProto:

@@ -9,6 +9,7 @@ import onnx.numpy_helper
 from ...errors import InputError, UnsupportedError
 from ..ir import Float, Node, Value
 from .emit import run_once
+from .load import refuse_unknown
 from .qdq import import_qdq
 
 
@@ -17,6 +18,7 @@ def read(proto: onnx.ModelProto, batch_is_free: bool = True, aliases: dict[str, 
 
     `aliases` is filled, for an already quantized model, with the float value that each 8-bit name stands for.
     """
+    refuse_unknown(proto)  # functions have been inlined since the first time
     graph = proto.graph
     version = next((entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx")), 17)
     net = Float(graph.name or "model", version)
@@ -36,7 +38,6 @@ def read(proto: onnx.ModelProto, batch_is_free: bool = True, aliases: dict[str, 
     taken: set[str] = set()
     for position, node in enumerate(graph.node):
         net.nodes.append(_node(node, position, taken))
-    refuse_unknown_domains(net)
     _infer_missing(net)
     net.remove_dead()
     for name in net.inputs:
@@ -61,14 +62,6 @@ def _node(node: onnx.NodeProto, position: int, taken: set[str]) -> Node:
         attrs[attribute.name] = value.decode() if isinstance(value, bytes) else value
     domain = "" if node.domain == "ai.onnx" else node.domain
     return Node(name, node.op_type, list(node.input), list(node.output), attrs, domain)
-
-
-def refuse_unknown_domains(net: Float) -> None:
-    """Before anything is executed: operators that onnxruntime does not have either."""
-    foreign = [node for node in net.nodes if node.domain not in ("", "com.microsoft")]
-    if foreign:
-        lines = "\n  ".join(f"{node.name!r} ({node.op}): it belongs to the domain {node.domain!r}" for node in foreign)
-        raise UnsupportedError(f"{len(foreign)} node(s) cannot be converted:\n  {lines}; way out: export standard ONNX operators in their place")
 
 
 def _infer_missing(net: Float) -> None:

@@ -1,4 +1,4 @@
-"""The command line: one module per verb, found by name; each has HELP, add_arguments(parser) and main(args) -> exit code."""
+"""The command line: one module per verb, found by name; each has add_arguments(parser) and main(args) -> exit code."""
 
 from __future__ import annotations
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..arrays import opened
 from ..errors import InputError
 from ..graph import Port
 from ..model import Model
@@ -56,11 +56,7 @@ def session_summary(model: Model) -> str:
 
 def read_inputs(path: str, ports: list[Port]) -> dict[str, np.ndarray[Any, Any]]:
     """Arrays by input name from .npy (one input) or .npz (named like the inputs, or one array for one input)."""
-    file = Path(path)
-    if not file.exists():
-        raise InputError(f"{path}: no such file")
-    try:
-        data = np.load(file, allow_pickle=False)
+    with opened(path) as data:
         arrays = {p.name: None for p in ports}
         if isinstance(data, np.ndarray):
             if len(ports) != 1:
@@ -73,5 +69,3 @@ def read_inputs(path: str, ports: list[Port]) -> dict[str, np.ndarray[Any, Any]]
             if len(fitting) == 1:
                 return {ports[0].name: data[fitting[0]]}
         raise InputError(f"{path}: has arrays {data.files}, the model's inputs are {list(arrays)}")
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: not a readable .npy or .npz file ({error})") from None

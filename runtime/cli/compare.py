@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arrays import opened
 from ..errors import InputError
 from ..model import load
 from .common import progress_bar
@@ -55,10 +56,10 @@ def main(args: argparse.Namespace) -> int:
 
 def read_integers(path: str) -> list[Any]:
     """The samples of a .npy file, each with an axis 0 of one."""
-    try:
-        return [x[None] for x in np.load(path)]
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{path}: {error}") from None
+    with opened(path) as data:
+        if not isinstance(data, np.ndarray) or not data.ndim:
+            raise InputError(f"{path}: give a .npy file with the samples along axis 0")
+        return [x[None] for x in data]
 
 
 def against(args: argparse.Namespace) -> int:
@@ -81,16 +82,13 @@ def against(args: argparse.Namespace) -> int:
 
 
 def read_labels(path: str) -> np.ndarray[Any, Any]:
-    try:
-        data = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: {error}") from None
-    if isinstance(data, np.ndarray):
-        return data
-    if "labels" not in data.files:
-        raise InputError(f"{path}: has arrays {data.files}, none is named 'labels'")
-    labels: np.ndarray[Any, Any] = data["labels"]
-    return labels
+    with opened(path) as data:
+        if isinstance(data, np.ndarray):
+            return data
+        if "labels" not in data.files:
+            raise InputError(f"{path}: has arrays {data.files}, none is named 'labels'")
+        labels: np.ndarray[Any, Any] = data["labels"]
+        return labels
 
 
 def show(result: Comparison) -> None:

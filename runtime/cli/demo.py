@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arrays import opened
 from ..errors import InputError
 from ..extras import missing
 from ..model import Model
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
     from ..converter.compare import Comparison
 
 Array = np.ndarray[Any, Any]
+SOURCES = Path(__file__).resolve().parents[2]
 
 
 def add_arguments(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--dir", metavar="FOLDER", help="where digits.onnx and digits.npz are (default: examples/ beside the sources)")
+    p.add_argument("--dir", metavar="FOLDER", help="where digits.onnx and digits.npz are (default: examples/ of the sources, or here)")
     p.add_argument("-o", "--output", metavar="FOLDER", default="out", help="where to write digits.intq and digits.png (default: out)")
 
 
@@ -30,11 +32,12 @@ def main(args: argparse.Namespace) -> int:
     from ..converter import convert
     from ..converter.compare import compare
 
-    folder = Path(args.dir) if args.dir else Path(__file__).resolve().parents[2] / "examples"
+    folder = Path(args.dir) if args.dir else default_folder()
     source, data_file = folder / "digits.onnx", folder / "digits.npz"
     if not source.exists() or not data_file.exists():
-        raise InputError(f"no digits.onnx and digits.npz in {folder}; the demo's files come with the sources, name their folder with --dir")
-    data = np.load(data_file)
+        raise InputError(f"no digits.onnx and digits.npz in {folder}; they come with the sources: run it there, or name their folder with --dir")
+    with opened(data_file) as arrays:
+        data = {name: arrays[name] for name in ("calibration", "images", "labels")}
     out = Path(args.output)
     out.mkdir(parents=True, exist_ok=True)
     with progress_bar() as progress:
@@ -56,6 +59,12 @@ def main(args: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         print(f"no picture: {missing(error)}")
     return 0
+
+
+def default_folder() -> Path:
+    """`examples` beside the sources; of an installed package, which has none, in the current folder."""
+    beside = SOURCES / "examples"
+    return beside if beside.is_dir() else Path("examples")
 
 
 def latency(session: Session, x: Array, rounds: int = 300) -> float:
