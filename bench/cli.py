@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -214,5 +215,7 @@ def main(args: argparse.Namespace) -> int:
     for target in (args.json, getattr(args, "chart", None)):
         if target not in (None, "-"):
             check_target(target)
+    if args.json != "-":
+        importlib.import_module("rich")  # draws the tables: say that it is missing before the work
     handlers = {"models": _models, "files": _files, "kernels": _kernels, "peaks": _peaks, "profile": _profile}
     return handlers[args.what](args)

@@ -201,7 +201,7 @@ def run(*, networks: list[str] | None = None, ops: list[str] | None = None, kern
         tick: Tick = lambda what: None) -> dict[str, Any]:  # fmt: skip
     """Measure: {"environment", "peaks", "kernels": [...]}. isa "numba" takes the Numba rows alone; all_isas adds them to the C rows.
 
-    Raises InputError where no shape fits, Unequal where a kernel differs from ref.py.
+    Raises InputError where no shape or no kernel fits, Unequal where a kernel differs from ref.py.
     """
     chosen = [
         c
@@ -224,4 +224,6 @@ def run(*, networks: list[str] | None = None, ops: list[str] | None = None, kern
     for i, case in enumerate(chosen):
         tick(f"{i + 1}/{len(chosen)} {case.network}: {case.label}")
         results += measure_case(case, chain, found, seconds=seconds, all_isas=all_isas, numba=only_numba or all_isas, kernel=kernel)
+    if not results:
+        raise InputError(f"no kernel fits{f': none of these ops has one named like {kernel!r}' if kernel else ''}; `intq doctor` lists them")
     return {"environment": environment.describe("auto" if only_numba else isa), "peaks": [p.as_dict() for p in found], "kernels": results}

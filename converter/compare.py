@@ -113,6 +113,10 @@ def compare(
 
     Raises `InputError` where the model was not converted from the source, or labels and inputs differ in number.
     """
+    if layers < 0:
+        raise InputError(f"layers must be at least 0, is {layers}")
+    if labels is not None:
+        check_labels(np.asarray(labels), math.prod(model.outputs[0].shape[1:]))
     net, replay = prepare(source, inputs)
     steps.apply(net, model.recipe.get("steps", ()))
     assert replay is not None
@@ -141,7 +145,16 @@ def compare(
     return Comparison({name: noise[name].sqnr() for name in outputs}, accuracy, result_layers)
 
 
+def check_labels(labels: Array, classes: int) -> None:
+    """Raises `InputError` for labels that are no indices of classes."""
+    if labels.dtype.kind not in "iub":
+        raise InputError(f"labels must be integers, the indices of classes; they are {labels.dtype}")
+    if wrong := np.flatnonzero((labels < 0) | (labels >= classes)).tolist():
+        raise InputError(f"labels must be in 0..{classes - 1}, the classes that the model has; label {wrong[0]} is {labels.flat[wrong[0]]}")
+
+
 def task_accuracy(real: Array, integer: Array, labels: Array | None) -> Accuracy:
+    """`real`, `integer`: the class of each input. Raises `InputError` where there are not as many labels."""
     same = float((real == integer).mean())
     if labels is None:
         return Accuracy(len(real), same)

@@ -99,11 +99,11 @@ def rebatch(pieces: Iterable[dict[str, Array]], shapes: Mapping[str, tuple[int, 
                 bad = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
                 if bad.any():
                     place = seen + start + int(bad.argmax())
-                    raise InputError(f"calibration sample {place} has NaN or infinity in input {name!r}: leave it out or mend it")
+                    raise InputError(f"sample {place} has NaN or infinity in input {name!r}: leave it out or mend it")
             yield block
         seen += count
     if seen == 0:
-        raise InputError("the calibration set is empty: give at least one sample")
+        raise InputError("there are no samples: give at least one")
 
 
 def _check(name: str, given: Any, shape: tuple[int, ...]) -> Array:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, about
 from ..model import Model, load
 from . import recipe as recipes
 from .calibrate import Progress
@@ -35,11 +35,12 @@ def convert_model(
     if isinstance(model, (str, Path)) and Path(model).suffix == ".tflite":
         from .tflite import is_quantized_file
 
-        if is_quantized_file(model):
-            return load(Path(model), numerics=numerics)
-        from .tflite.float import float_to_onnx
+        with about(model):
+            if is_quantized_file(model):
+                return load(Path(model), numerics=numerics)
+            from .tflite.float import float_to_onnx
 
-        model = float_to_onnx(model)
+            model = float_to_onnx(model)
     source = as_onnx(model, example_inputs)
     data = calibration if calibration is not None else as_data(example_inputs)
     if accuracy_target is None or evaluate is None:

@@ -1,5 +1,11 @@
 """The errors that intq raises; every one names the place, the reason and a way out."""
 
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
 
 class Error(Exception):
     """Base of all errors raised on purpose by intq."""
@@ -23,3 +29,15 @@ class InputError(Error):
 
 class RecipeError(Error):
     """A recipe has an unknown key or an impossible value."""
+
+
+@contextlib.contextmanager
+def about(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Errors raised within say which file they are about."""
+    try:
+        yield
+    except (FormatError, UnsupportedError, BoundError) as error:
+        place = os.fspath(path)
+        if str(error).startswith(place):
+            raise
+        raise type(error)(f"{place}: {error}") from None

@@ -11,7 +11,7 @@ from typing import Any
 from . import format
 from .checks import MAX_ARENA, MAX_MACS, check_graph, graph_bounds
 from .compress import compress, decompress
-from .errors import BoundError, FormatError, InputError, UnsupportedError
+from .errors import FormatError, InputError, UnsupportedError, about
 from .extras import missing
 from .graph import Graph, Port
 from .ops import Bound, Op, View
@@ -114,10 +114,9 @@ def load(path: str | os.PathLike[str], *, numerics: str = "litert", max_arena: i
             from .converter.tflite import load_tflite
         except ImportError as error:
             raise UnsupportedError(f"cannot read {path}: {missing(error)}") from None
-        return Model(load_tflite(data, numerics=numerics), numerics=numerics, max_arena=max_arena, max_macs=max_macs)
-    if not data:
-        raise FormatError(f"{path}: the file is empty")
-    try:
+        with about(path):
+            return Model(load_tflite(data, numerics=numerics), numerics=numerics, max_arena=max_arena, max_macs=max_macs)
+    with about(path):
+        if not data:
+            raise FormatError("the file is empty")
         return Model.from_bytes(data, max_arena=max_arena, max_macs=max_macs)
-    except (FormatError, BoundError) as error:
-        raise type(error)(f"{path}: {error}") from None

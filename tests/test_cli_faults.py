@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -108,3 +109,55 @@ def test_every_optional_package_is_in_the_extra_that_is_named() -> None:
         declared = re.search(rf"^{extra} = \[(.*)\]$", text, re.M)
         assert declared is not None
         assert re.search(rf'"{name}>=', declared[1]), f"{package}: not in {extra}"
+
+
+def test_numbers_of_samples(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("jinja2")
+    with np.load(EXAMPLES / "digits.npz") as data:
+        np.save(tmp_path / "x.npy", data["images"][:8])
+    source, target = EXAMPLES / "digits.onnx", tmp_path / "digits.intq"
+    assert main(["convert", str(source), "--recipe", "zero_shot", "-o", str(target)]) == 0
+    capsys.readouterr()
+    for count in (0, -1):
+        assert "samples" in reason(capsys, "report", source, target, "--inputs", tmp_path / "x.npy", "--samples", count, "-o", tmp_path / "y.html")
+    assert "layers" in reason(capsys, "compare", source, target, "--inputs", tmp_path / "x.npy", "--layers", -1)
+    assert "samples" in reason(capsys, "export-c", target, "-o", tmp_path / "c", "--samples", -1)
+    for name, labels in {"text": ["a"] * 8, "below": [-1] * 8, "beyond": [10] * 8, "between": [0.5] * 8}.items():
+        np.save(tmp_path / f"{name}.npy", labels)
+        shown = reason(capsys, "compare", source, target, "--inputs", tmp_path / "x.npy", "--labels", tmp_path / f"{name}.npy", "--layers", 0)
+        assert "labels" in shown
+
+
+def test_an_export_leaves_a_makefile_of_others(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export-c", str(model), "-o", str(tmp_path), "--name", "net"]) == 0
+    assert main(["export-c", str(model), "-o", str(tmp_path), "--name", "net"]) == 0
+    capsys.readouterr()
+    (tmp_path / "Makefile").write_text("all: mine\n")
+    (tmp_path / "net.c").unlink()
+    assert "Makefile" in reason(capsys, "export-c", model, "-o", tmp_path, "--name", "net")
+    assert (tmp_path / "Makefile").read_text() == "all: mine\n"
+    assert not (tmp_path / "net.c").exists()
+    assert main(["export-c", str(model), "-o", str(tmp_path), "--name", "net", "--samples", "0"]) == 0
+
+
+def test_reasons_about_a_tflite_file_name_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("tflite")
+    for name, content in {"text.tflite": b"hello\n", "zero.tflite": b"", "half.tflite": b"\x1c\x00\x00\x00TFL3\x14\x00"}.items():
+        (tmp_path / name).write_bytes(content)
+        for args in (("inspect",), ("convert", "-o", tmp_path / "y.intq"), ("bench", "files")):
+            assert str(tmp_path / name) in reason(capsys, *args, tmp_path / name)
+
+
+def test_bench_says_what_it_lacks_before_it_works(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "kernel" in reason(capsys, "bench", "kernels", "--op", "add", "--kernel", "nonsense")
+    monkeypatch.setitem(sys.modules, "rich", None)
+    monkeypatch.setattr(importlib.import_module("intq.bench.kernels"), "run", lambda **options: pytest.fail("works first"))
+    assert "'rich' is missing" in reason(capsys, "bench", "kernels", "--op", "add")
+
+
+def test_a_package_that_does_not_start(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], model: Path) -> None:
+    def broken(args: object) -> int:
+        raise ImportError("initialization failed", name="onnxruntime.capi")
+
+    monkeypatch.setattr(importlib.import_module("intq.cli.run"), "main", broken)
+    assert "onnxruntime" in reason(capsys, "run", model)

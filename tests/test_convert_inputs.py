@@ -64,8 +64,8 @@ def bad(value: float) -> np.ndarray:
     ("source", "reason"),
     [
         (None, "calibration data is needed"),
-        ([], "empty"),
-        (X[:0], "empty"),
+        ([], "no samples"),
+        (X[:0], "no samples"),
         (bad(np.nan), "NaN"),
         (bad(np.inf), "infinity"),
         (X[:, :2], "2 in the data"),

@@ -71,7 +71,7 @@ def test_patterns_may_match_nothing_and_the_sample_with_nan_is_named() -> None:
     pipeline.convert_onnx(PROTO, X, recipe.load({"base": "fast", "keep_int8": ["head*"], "layers": {"first": {"weights": "int4"}}}))
     bad = X.copy()
     bad[17, 0, 0, 0] = np.nan
-    with pytest.raises(InputError, match="calibration sample 17 has NaN"):
+    with pytest.raises(InputError, match="sample 17 has NaN"):
         pipeline.convert_onnx(PROTO, bad, recipe.load("fast"))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import InputError
 from ...model import Model
 from ...session import Session
 from ..calibrate import FloatRunner, Progress
@@ -63,6 +64,8 @@ class Facts:
 
 def gather(source: Path, model: Model, inputs: Any, labels: Array | None, samples: int = 32, progress: Progress | None = None) -> Facts:
     """`inputs` as `compare` takes them; `samples` of them are used for layers. Raises `InputError` where source and model do not belong together."""
+    if samples < 1:
+        raise InputError(f"samples must be at least 1, is {samples}")
     comparison = compare(source, model, inputs, labels, samples, progress)
     net, replay = prepare(source, inputs)
     assert replay is not None

@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (Error, ModuleNotFoundError, OSError, MemoryError) as error:
+    except (Error, ImportError, OSError, MemoryError) as error:
         print(f"intq {verb}: {explain(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -73,6 +73,8 @@ def explain(error: Exception) -> str:
     """One line: the place and the reason."""
     if isinstance(error, ModuleNotFoundError):
         return missing(error)
+    if isinstance(error, ImportError):
+        return f"the package {(error.name or 'unknown').partition('.')[0]!r} cannot be imported: {error}"
     if isinstance(error, MemoryError):
         return f"not enough memory: {error or 'the request was too large'}"
     if isinstance(error, OSError) and error.filename is not None and error.strerror:

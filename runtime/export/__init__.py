@@ -17,7 +17,7 @@ from ..model import Model
 from ..ops import View
 from .emit import EMITTERS
 from .source import ALIGN, Source, identifier
-from .write import header, makefile, source, test_program
+from .write import MAKEFILE, header, makefile, source, test_program
 
 __all__ = ["Report", "export_c"]
 
@@ -46,11 +46,14 @@ class Report(msgspec.Struct):
 def export_c(model: Model, out: str | os.PathLike[str], *, name: str | None = None, samples: int = 2) -> Report:
     """Write NAME.c and NAME.h into folder `out`, and with samples > 0 NAME_test.c, which compares that many runs, and a Makefile.
 
-    name: a C identifier, by default made of the model's name. Raises UnsupportedError that lists every node that C lacks, InputError for a bad name.
+    name: a C identifier, by default made of the model's name. Raises UnsupportedError that lists every node that C lacks,
+    InputError for a bad name or number, or a Makefile in the folder that is not of an export.
     """
     name = identifier(model.name) if name is None else name
     if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
         raise InputError(f"name {name!r} is not a C identifier")
+    if samples < 0:
+        raise InputError(f"samples must be at least 0, is {samples}")
     s, tail = translate(model.graph)
     outside = {p.tensor for p in (*model.inputs, *model.outputs)}
     offsets, arena, bound = s.arena(outside)
@@ -60,6 +63,9 @@ def export_c(model: Model, out: str | os.PathLike[str], *, name: str | None = No
         files["Makefile"] = makefile(name)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
+    rules = folder / "Makefile"
+    if samples and rules.is_file() and not rules.read_bytes().startswith(MAKEFILE.encode()):
+        raise InputError(f"{rules} is not of an export: choose another folder, or samples=0 (--samples 0), which writes no Makefile")
     for file, text in files.items():
         write_atomically(folder / file, text.encode("ascii"))
     heavy = max(s.layers, key=lambda layer: layer.constant_bytes, default=None)

@@ -9,6 +9,7 @@ import numpy as np
 from ..graph import Graph, Port
 from .source import CTYPES, Source, dims, identifier, readable, rows
 
+MAKEFILE = "# make test: build the network with its test program and run it."  # its first line, by which an export knows its own
 FEW = 4  # ports whose pointers are checked in one line
 LAYOUT = {4: "NHWC", 3: "NLC", 2: "NC"}
 
@@ -174,7 +175,7 @@ def test_program(s: Source, name: str, samples: list[tuple[list[Any], list[Any]]
 
 
 def makefile(name: str) -> str:
-    return f"""# make test: build the network with its test program and run it.
+    return f"""{MAKEFILE}
 CFLAGS ?= -O3
 FLAGS := -std=c99 -Wall -Wextra -Werror -pedantic
 
