@@ -8,6 +8,8 @@
  *   CONV_BAND    The input rows that `band` output rows need are copied with their zero-point border. A segment is a kernel row, or a
  *                single tap under dilation or groups. Rows are padded to row_pixels output pixels, so that one product runs over several
  *                output rows; the pixels between them are computed and dropped. With a vertical stride, rows of one phase lie together.
+ *   CONV_LINES   The input rows that `band` output rows need, with what one kernel row reads of them copied out for every output pixel. A segment
+ *                is a kernel row. More copies than a band, but whole cache lines, and no pixels to drop. For tiles.
  *   CONV_IM2COL  Every pixel's operand is copied out: one segment. For few channels, groups, and where the band would waste products. */
 #ifndef INTQ_CONV2D_H
 #define INTQ_CONV2D_H
@@ -18,7 +20,7 @@
 
 enum { CONV_PANEL_BYTES = 40 << 10 }; /* a panel of weights that stays in the L1 cache beside what streams past it */
 
-typedef enum { CONV_DIRECT, CONV_TILED, CONV_BAND, CONV_IM2COL } intq_conv_mode;
+typedef enum { CONV_DIRECT, CONV_TILED, CONV_BAND, CONV_LINES, CONV_IM2COL } intq_conv_mode;
 
 static inline int64_t conv_min(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t conv_round_up(int64_t a, int64_t b) { return (a + b - 1) / b * b; }

@@ -5,6 +5,8 @@ enum {
     A_BYTES = 192 << 10,
     ACC_BYTES = 16 << 10,
     COLUMNS_BYTES = 12 << 10,
+    LINES_BYTES = 24 << 10,
+    LINES_WEIGHTS = 48 << 10,
     BIG_WEIGHTS = 1 << 20,
     DEEP = 512,
     MANY_PANELS = 16,
@@ -13,6 +15,7 @@ enum {
     MIN_BLOCKS = 8,
     COPY_BYTES_PER_CYCLE = 8,
     PIECE_CYCLES = 1,
+    LINE_CYCLES = 3,
 };
 
 static int64_t pixels_of(const intq_conv2d *p) { return (int64_t)p->n * p->oh * p->ow; }
@@ -34,6 +37,29 @@ static void set_band_geometry(intq_conv2d *p) {
     p->row_pixels = (int32_t)((needed + p->stride_w - 1) / p->stride_w);
 }
 
+/* `total` rows in blocks of about as many as fit, even ones. */
+static int64_t even_blocks(int64_t total, int64_t fit, int64_t tile) {
+    const int64_t blocks = (total + fit - 1) / fit;
+    return conv_min(conv_round_up((total + blocks - 1) / blocks, tile), total);
+}
+
+/* Blocks whose operand and weights stay in the L1 cache together: whole tiles of rows. 0: not for this layer. */
+static int set_lines_geometry(intq_conv2d *p) {
+    p->segs = p->kh;
+    p->seg_k = (int64_t)p->kw * p->c;
+    if (p->ku < 64 || p->groups != 1 || p->dilation_w != 1 || p->w_zero_point || is_direct(p)) return 0;
+    p->lda = conv_round_up(p->seg_k, p->ku);
+    if (p->segs * p->lda * p->panels * p->nr > LINES_WEIGHTS) return 0;
+    const int64_t line = p->ow * p->lda, reach = ((p->kh - 1) * p->dilation_h) / p->stride_h, fit = LINES_BYTES / (line * p->stride_h) - reach;
+    int64_t tile = 32;
+    while (tile > 1 && tile / 2 * p->ow % 32 == 0) tile /= 2;
+    p->band = (int32_t)even_blocks(p->oh, fit < tile ? tile : fit, tile);
+    p->plane_rows = p->band + reach;
+    p->m_blocks = (int64_t)p->n * ((p->oh + p->band - 1) / p->band);
+    p->a_bytes = p->stride_h * p->plane_rows * line + p->lda;
+    return 1;
+}
+
 /* Rough cycles of the whole layer: products, then copies of the left operand. Tiles take whole 32 rows. */
 static int64_t product_cycles(const intq_conv2d *p, int64_t rows, int64_t segs, int64_t seg_k) {
     const int64_t tiles = p->ku >= 64, macs_per_cycle = tiles ? 640 : p->kr * p->nr;
@@ -46,6 +72,10 @@ static int64_t band_cycles(intq_conv2d *p) {
     const int64_t rows = (int64_t)p->n * p->oh, width = (int64_t)p->row_pixels * p->stride_w;
     const int64_t products = rows * p->row_pixels - p->n * (p->row_pixels - p->ow);
     return product_cycles(p, products, p->segs, p->seg_k) + copy_cycles(rows * p->stride_h * width * p->c, rows * p->stride_h);
+}
+static int64_t lines_cycles(intq_conv2d *p) {
+    if (!set_lines_geometry(p)) return INT64_MAX;
+    return product_cycles(p, pixels_of(p), p->segs, p->seg_k) + p->m_blocks * p->stride_h * p->plane_rows * p->ow * p->lda / 64 * LINE_CYCLES;
 }
 static int64_t im2col_cycles(const intq_conv2d *p) {
     const int64_t cg = p->c / p->groups, taps = p->groups > 1 || p->dilation_w > 1;
@@ -65,19 +95,15 @@ static int64_t rows_per_block(const intq_conv2d *p) {
     return fit < tile ? tile : fit;
 }
 
-/* `total` rows in blocks of about as many as fit, even ones. */
-static int64_t even_blocks(int64_t total, int64_t fit, int64_t tile) {
-    const int64_t blocks = (total + fit - 1) / fit;
-    return conv_min(conv_round_up((total + blocks - 1) / blocks, tile), total);
-}
-
 static void choose(intq_conv2d *p) {
     p->group_channels = p->oc / p->groups;
     p->panels = (p->group_channels + p->nr - 1) / p->nr;
+    const int64_t band = band_cycles(p), columns = im2col_cycles(p), least = conv_min(conv_min(band, columns), lines_cycles(p));
+    p->mode = is_tiled(p) ? CONV_TILED : is_direct(p) ? CONV_DIRECT : least == band ? CONV_BAND : least == columns ? CONV_IM2COL : CONV_LINES;
     p->row_pixels = 0;
-    p->plane_rows = 0;
-    p->mode = is_tiled(p) ? CONV_TILED : is_direct(p) ? CONV_DIRECT : band_cycles(p) < im2col_cycles(p) ? CONV_BAND : CONV_IM2COL;
-    if (p->mode == CONV_BAND) {
+    if (p->mode == CONV_LINES) {
+        set_lines_geometry(p);
+    } else if (p->mode == CONV_BAND) {
         set_band_geometry(p);
         const int64_t in_row = (int64_t)p->row_pixels * p->stride_w * p->c, reach = ((p->kh - 1) * p->dilation_h) / p->stride_h;
         const int64_t by_bytes = A_BYTES / (in_row * p->stride_h + (int64_t)p->ow * p->oc) - reach, fit = by_bytes < 1 ? 1 : by_bytes;
@@ -115,7 +141,7 @@ static void set_offsets(const intq_conv2d *p, int64_t *offset) {
         const int64_t y = (taps ? s / p->kw : s) * p->dilation_h, x = taps ? s % p->kw * p->dilation_w : 0;
         const int64_t row = y % p->stride_h * p->plane_rows + y / p->stride_h, pieces = pieces_of(p);
         for (int64_t i = 0; i < pieces; i++)
-            offset[s * pieces + i] = (p->mode == CONV_BAND ? (row * p->row_pixels * p->stride_w + x) * p->c : 0) + i * p->ku * (p->mode == CONV_TILED ? p->band : 1);
+            offset[s * pieces + i] = (p->mode == CONV_BAND ? (row * p->row_pixels * p->stride_w + x) * p->c : p->mode == CONV_LINES ? row * p->ow * p->lda : 0) + i * p->ku * (p->mode == CONV_TILED ? p->band : 1);
     }
 }
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 TOGETHER = (2, 4, 8)
 MOST_CHANNELS, MOST_COLUMNS = 32, 128  # of the input; of the product
-MOST_WORK = 1.1  # products with the padding of segments and panels, against those of single pixels
+MOST_WORK = 1.25  # products with the padding of segments and panels, against those of single pixels
 
 
 def widen(weights: Array, pixels: int, stride: int) -> Array:
