@@ -10,7 +10,8 @@ enum { INTQ_MAX_IO = 8, INTQ_MAX_DIMS = 6, INTQ_SLACK = 128, INTQ_PAD_CHANNELS =
 /* Flags of a row. */
 enum {
     INTQ_NO_MIN_WEIGHT = 1, /* needs weights in [-127, 127] */
-    INTQ_UNSIGNED_A = 2     /* wants its left operand as uint8 = int8 + 128; packing folds the correction into the bias */
+    INTQ_UNSIGNED_A = 2,    /* wants its left operand as uint8 = int8 + 128; packing folds the correction into the bias */
+    INTQ_ROW_OF_PANELS = 4  /* of one row (m == 1), n may run over as many panels as follow one another */
 };
 
 /* How accumulators become outputs (SPEC 3), with one entry per channel, padded with zeros to a multiple of INTQ_PAD_CHANNELS channels. */

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,6 +25,7 @@ class Engine(Protocol):
 
     def buffer(self, tensor: str) -> Array: ...
     def invoke(self) -> None: ...
+    def invoker(self) -> Callable[[], None]: ...
     def profile(self) -> list[NodeProfile]: ...
     def clone(self) -> Engine: ...
     def kernels(self) -> list[tuple[str, str]]: ...
@@ -63,6 +65,10 @@ class NativeEngine:
             ffi.gc(self.pool, None)
             self.start_pool()
         self.run(ns)
+
+    def invoker(self) -> Callable[[], None]:
+        """What `invoke` does, at the least cost for each call."""
+        return self.invoke if self.threads > 1 else functools.partial(self.run, NO_TIMES)
 
     def kernels(self) -> list[tuple[str, str]]:
         return [(step.node, kernel_name(step)) for step in self.plan.steps]
@@ -106,6 +112,9 @@ class PythonEngine:
         for name, array in self.values.items():
             if name not in self.reads:
                 array[...] = known[name]
+
+    def invoker(self) -> Callable[[], None]:
+        return self.invoke
 
     def kernels(self) -> list[tuple[str, str]]:
         return [(n.name, f"{function(n.op, self.backend).__module__.rpartition('kernels.')[2]}:{n.op}") for n in self.graph.nodes]

@@ -83,7 +83,7 @@ int64_t intq_conv2d_any_amx_prepare(void *params, uint8_t *packed) {
     if (p->gemm == intq_gemm_s8s8_32x32x4_amx && (int64_t)p->n * p->oh * p->ow < 16) { /* too few rows to fill tiles: bound by the weights */
         p->gemm = intq_gemm_u8s8_12x32x4_avx512vnni;
         p->ku = 4;
-        p->flags = INTQ_UNSIGNED_A;
+        p->flags = INTQ_UNSIGNED_A | INTQ_ROW_OF_PANELS;
     }
     return intq_conv2d_prepare(p, packed);
 }

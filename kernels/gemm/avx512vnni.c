@@ -10,6 +10,8 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
+enum { FAR_BYTES = 1 << 20 };
+
 INLINE __m512i four_bytes(const int8_t *a) {
     int32_t v;
     __builtin_memcpy(&v, a, sizeof v);
@@ -75,6 +77,30 @@ INLINE void single(int halves, int64_t segs, int64_t k, const int8_t *a, const i
         _mm512_storeu_si512(acc + 16 * h, _mm512_add_epi32(_mm512_add_epi32(c[0][h], c[1][h]), _mm512_add_epi32(c[2][h], c[3][h])));
 }
 
+/* One row of two panels, `apart` bytes from each other: a step of k is loaded once for both. `far`: the weights are too many for the
+ * second-level cache; nearer ones are loaded as fast without a prefetch. */
+INLINE void pair_step(int far, const int8_t *p, const int8_t *b, int64_t apart, __m512i *c) {
+    const __m512i v = four_bytes(p);
+#pragma GCC unroll 4
+    for (int h = 0; h < 4; h++) {
+        const int8_t *at = b + h / 2 * apart + h % 2 * 64;
+        if (far) _mm_prefetch((const char *)(at + 4096), _MM_HINT_T0);
+        c[h] = _mm512_dpbusd_epi32(c[h], v, _mm512_loadu_si512(at));
+    }
+}
+INLINE void pair(int far, int64_t segs, int64_t k, const int8_t *a, const int64_t *seg_offset, const int8_t *b, int64_t apart,
+                 const int32_t *init, int32_t *acc) {
+    __m512i even[4], odd[4]; /* to hide the latency of the products */
+    for (int h = 0; h < 4; h++) even[h] = init ? _mm512_loadu_si512(init + 16 * h) : _mm512_setzero_si512(), odd[h] = _mm512_setzero_si512();
+    for (int64_t s = 0; s < segs; s++) {
+        const int8_t *p = a + seg_offset[s];
+        int64_t q = 0;
+        for (; q + 8 <= k; q += 8, b += 256, p += 8) pair_step(far, p, b, apart, even), pair_step(far, p + 4, b + 128, apart, odd);
+        for (; q < k; q += 4, b += 128, p += 4) pair_step(far, p, b, apart, even);
+    }
+    for (int h = 0; h < 4; h++) _mm512_storeu_si512(acc + 16 * h, _mm512_add_epi32(even[h], odd[h]));
+}
+
 #define ROWS(count)                                                                             \
     while (m - i >= count) {                                                                    \
         block(count, halves, segs, k, a + i * lda, lda, seg_offset, b, init, acc + 32 * i);     \
@@ -92,6 +118,15 @@ INLINE void columns(int halves, int64_t m, int64_t segs, int64_t k, const int8_t
 
 void intq_gemm_u8s8_12x32x4_avx512vnni(int64_t m, int64_t n, int64_t segs, int64_t k, const int8_t *a, int64_t lda, const int64_t *seg_offset,
                                        const int8_t *b, const int32_t *init, int32_t *acc) {
+    const int64_t panel = segs * ((k + 3) / 4 * 4) * 32;
+    const int far = panel * n / 32 > FAR_BYTES;
+    for (; m == 1 && n > 32; n -= 64, b += 2 * panel, init += init ? 64 : 0, acc += 64) {
+        if (far)
+            pair(1, segs, k, a, seg_offset, b, panel, init, acc);
+        else
+            pair(0, segs, k, a, seg_offset, b, panel, init, acc);
+    }
+    if (n <= 0) return;
     if (n > 16)
         columns(2, m, segs, k, a, lda, seg_offset, b, init, acc);
     else
