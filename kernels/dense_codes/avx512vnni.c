@@ -21,32 +21,39 @@ INLINE void step(int rows, __m512i table, const uint8_t *codes, const uint8_t *x
     }
 }
 
-INLINE void panel(int rows, const intq_dense_codes *p, int64_t unit, const uint8_t *x, int64_t ldx, int32_t *acc) {
+/* `rows` rows by one panel, or one row by two neighbouring panels (`pair`): two streams of codes come faster from memory than one. */
+INLINE void panel(int rows, int pair, const intq_dense_codes *p, int64_t unit, const uint8_t *x, int64_t ldx, int32_t *acc) {
     const __m512i table = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)p->codebook));
-    const uint8_t *codes = p->packed + unit * codes_panel(p), *scales = p->packed_multipliers + unit * p->groups * CODES_NR;
-    const int64_t steps = p->group / 4, all = (p->k + 3) / 4;
+    const int64_t codes_apart = codes_panel(p), scales_apart = p->groups * CODES_NR, steps = p->group / 4, all = (p->k + 3) / 4;
+    const uint8_t *codes = p->packed + unit * codes_apart, *scales = p->packed_multipliers + unit * scales_apart;
+    const int parts = pair ? 2 : rows;
     __m512i sum[4][2];
 #pragma GCC unroll 4
-    for (int i = 0; i < rows; i++)
-        for (int h = 0; h < 2; h++) sum[i][h] = _mm512_loadu_si512(p->rq.bias + unit * CODES_NR + 16 * h);
+    for (int i = 0; i < parts; i++)
+        for (int h = 0; h < 2; h++) sum[i][h] = _mm512_loadu_si512(p->rq.bias + (unit + (pair ? i : 0)) * CODES_NR + 16 * h);
     for (int64_t g = 0; g < p->groups; g++, scales += CODES_NR) {
         const int64_t from = g * steps, end = from + steps < all ? from + steps : all;
         __m512i even[4][2], odd[4][2];
 #pragma GCC unroll 4
-        for (int i = 0; i < rows; i++) even[i][0] = even[i][1] = odd[i][0] = odd[i][1] = _mm512_setzero_si512();
+        for (int i = 0; i < parts; i++) even[i][0] = even[i][1] = odd[i][0] = odd[i][1] = _mm512_setzero_si512();
         int64_t s = from;
         for (; s + 2 <= end; s += 2) {
             step(rows, table, codes + 64 * s, x + 4 * s, ldx, even);
             step(rows, table, codes + 64 * s + 64, x + 4 * s + 4, ldx, odd);
+            if (pair) step(1, table, codes + codes_apart + 64 * s, x + 4 * s, ldx, even + 1);
+            if (pair) step(1, table, codes + codes_apart + 64 * s + 64, x + 4 * s + 4, ldx, odd + 1);
         }
         if (s < end) step(rows, table, codes + 64 * s, x + 4 * s, ldx, even);
-        const __m512i m[2] = {_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)scales)), _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(scales + 16)))};
+        if (pair && s < end) step(1, table, codes + codes_apart + 64 * s, x + 4 * s, ldx, even + 1);
 #pragma GCC unroll 4
-        for (int i = 0; i < rows; i++)
-            for (int h = 0; h < 2; h++) sum[i][h] = _mm512_add_epi32(sum[i][h], _mm512_mullo_epi32(m[h], _mm512_add_epi32(even[i][h], odd[i][h])));
+        for (int i = 0; i < parts; i++)
+            for (int h = 0; h < 2; h++) {
+                const __m512i m = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(scales + (pair ? i * scales_apart : 0) + 16 * h)));
+                sum[i][h] = _mm512_add_epi32(sum[i][h], _mm512_mullo_epi32(m, _mm512_add_epi32(even[i][h], odd[i][h])));
+            }
     }
 #pragma GCC unroll 4
-    for (int i = 0; i < rows; i++)
+    for (int i = 0; i < parts; i++)
         for (int h = 0; h < 2; h++) _mm512_storeu_si512(acc + CODES_NR * i + 16 * h, sum[i][h]);
 }
 
@@ -60,17 +67,20 @@ void intq_dense_codes_any_avx512vnni(const void *params, void *const *io, int64_
         for (int64_t k = 0; k < p->k; k++) scratch[i * ldx + k] = ((const uint8_t *)io[0])[i * p->k + k] ^ 128;
     if (p->k % 4) /* codes behind K decode to something: they meet zeros */
         for (int64_t i = 0; i < p->m; i++) memset(scratch + i * ldx + p->k, 0, 4);
-    for (int64_t unit = begin; unit < end; unit++) {
-        const int64_t channel = unit * CODES_NR, n = p->n - channel < CODES_NR ? p->n - channel : CODES_NR;
+    for (int64_t unit = begin, units; unit < end; unit += units) {
+        units = p->m == 1 && end - unit >= 2 ? 2 : 1;
+        const int64_t channel = unit * CODES_NR, n = p->n - channel < units * CODES_NR ? p->n - channel : units * CODES_NR;
         for (int64_t i = 0; i < p->m;) {
             const int64_t rows = p->m - i >= 4 ? 4 : p->m - i >= 2 ? 2 : 1;
             const uint8_t *x = scratch + i * ldx;
             if (rows == 4)
-                panel(4, p, unit, x, ldx, acc);
+                panel(4, 0, p, unit, x, ldx, acc);
             else if (rows == 2)
-                panel(2, p, unit, x, ldx, acc);
+                panel(2, 0, p, unit, x, ldx, acc);
+            else if (units == 2)
+                panel(1, 1, p, unit, x, ldx, acc);
             else
-                panel(1, p, unit, x, ldx, acc);
+                panel(1, 0, p, unit, x, ldx, acc);
             p->finish(rows, n, acc, CODES_NR, &rq, channel, (int8_t *)io[1] + i * p->n + channel, p->n);
             i += rows;
         }
