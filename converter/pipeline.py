@@ -32,7 +32,7 @@ from .passes import steps
 from .quantize import QParam, QWeight, layers
 from .recipe import ACTIVATIONS, Layer, Recipe, named, needs_data
 from .search import Plan, plans, searched
-from .search.rivals import Rivals, promising
+from .search.rivals import Rivals, promising, roundings
 from .search.trial import best_of
 from .weights import choices, needs_samples, quantize_all
 
@@ -103,7 +103,7 @@ def convert_onnx(model: str | Path | onnx.ModelProto, data: Any, recipe: Recipe,
         samples = None if picker is None else picker.samples()
         recipe = conversion.recipe = with_ratios(conversion, recipe, samples)
         if recipe.budget and samples is not None:
-            candidates, others = search_bits(conversion, samples, progress), rival_methods(conversion, names, samples)
+            candidates, others = search_bits(conversion, samples, progress), changes(conversion, names, samples)
             found = best_of(candidates, net, partial(params_of, conversion), samples, lambda: statistics(model, net), progress, others)
             conversion.params = params_of(conversion, found[0])
             conversion.ranges.update(ranges_of(conversion, found[0]))
@@ -153,16 +153,18 @@ def params_of(conversion: Conversion, recipe: Recipe) -> dict[str, QParam]:
     return ranges.assign(conversion.net, found, recipe.symmetric, activation_bits(conversion.net, recipe))
 
 
-def rival_methods(conversion: Conversion, names: list[str], samples: dict[str, Array]) -> tuple[str, ...]:
-    """Calibrators that a search should try besides the recipe's own."""
+def changes(conversion: Conversion, names: list[str], samples: dict[str, Array]) -> list[dict[str, str]]:
+    """Roundings and calibrators that a search should try besides the recipe's own."""
     calibrator, recipe = conversion.calibrator, conversion.recipe
+    found = [{"rounding": method} for method in roundings(recipe)]
     if not isinstance(calibrator, Rivals):
-        return ()
+        return found
 
     def params() -> dict[str, QParam]:
         return params_of(conversion, msgspec.structs.replace(recipe, calibrator=calibrator.own))
 
-    return promising(conversion.net, calibrator, [name for name in names if name not in conversion.net.inputs], params, samples)
+    inner = [name for name in names if name not in conversion.net.inputs]
+    return found + [{"calibrator": method} for method in promising(conversion.net, calibrator, inner, params, samples)]
 
 
 def search_bits(conversion: Conversion, samples: dict[str, Array], progress: Progress | None) -> list[Recipe]:

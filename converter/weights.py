@@ -19,6 +19,7 @@ from .recipe import TABLES, WEIGHTS, Layer, Recipe
 from .rounding import ROUNDINGS
 from .rounding.base import Moments, moments
 from .rounding.bias import analytic, empirical
+from .rounding.ridge import steadied
 from .rounding.scales import SCALES
 
 Cut = tuple[Prune, float]  # how a layer is pruned, and its share of zeros
@@ -81,6 +82,8 @@ def quantize(weight: Array, bias: Array, x: QParam, y: QParam, choice: Layer, gr
     scale = fit_scale(scale, bias, x.scale, y.scale)
     shape = (groups, count // groups, rows.shape[1])
     steps = (multipliers * scale[:, None]).reshape(shape)
+    if found is not None and choice.rounding != "nearest":
+        found = steadied(rows.reshape(shape), steps, bits, found)
     rounding = ROUNDINGS["nearest" if found is None else str(choice.rounding)]
     codes = rounding(rows.reshape(shape), steps, bits, found)
     if found is not None and found.keep is not None:

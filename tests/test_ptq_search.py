@@ -113,6 +113,19 @@ def test_of_several_plans_the_one_with_the_best_outputs_is_kept() -> None:
     assert {weight.bits for weight in found.values()} == {8}
 
 
+def test_a_plan_replaces_another_only_beyond_chance() -> None:
+    before = RNG.random(32) + 0.5
+    assert trial.clearly(before - 0.2, before)
+    assert not trial.clearly(before, before)
+    assert not trial.clearly(before + 0.1, before)
+    shuffled = RNG.permutation(before)
+    shuffled *= 0.999 * before.mean() / shuffled.mean()
+    assert shuffled.mean() < before.mean()
+    assert not trial.clearly(shuffled, before)
+    few = np.where(np.arange(32) == 0, 0.0, before * 1.01)  # one sample much better, all others a little worse
+    assert not trial.clearly(few, before)
+
+
 def test_a_latency_table_adds_up_to_the_network() -> None:
     conversion = pipeline.convert_onnx(PROTO, X, recipe.load("fast"))
     known = Latencies(lambda bits: pipeline.lower(conversion.net, conversion.params, conversion.weights))

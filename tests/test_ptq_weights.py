@@ -12,8 +12,10 @@ from intq.converter.lockstep import walk
 from intq.converter.onnx.emit import run, to_onnx
 from intq.converter.passes.steps import STEPS
 from intq.converter.rounding import ROUNDINGS
-from intq.converter.rounding.base import loss, moments
+from intq.converter.rounding.base import DAMPING, Moments, loss, moments
 from intq.converter.rounding.bias import analytic
+from intq.converter.rounding.gptq import gptq
+from intq.converter.rounding.ridge import steadied
 from intq.converter.rounding.scales import SCALES, gauss_clip, laplace_clip
 from intq.converter.weights import average_bits, group_multipliers, quantize
 from onnx_cases import build
@@ -81,6 +83,32 @@ def test_moments_equal_the_covariance_of_unfolded_inputs() -> None:
         return quantize(site.weight, site.bias, site.x, site.y, recipe.load("fast").layer("", 0, 1), site.node.attrs.get("group", 1))
 
     walk(net, params, {"x": X}, visit)
+
+
+def test_the_ridge_grows_where_few_positions_meet_many_weights() -> None:
+    """Rounding by moments of few inputs is better on others with the ridge that is chosen."""
+    k, mix = 96, RNG.normal(size=(96, 96))
+    weight = RNG.normal(size=(1, 40, k))
+    scale = np.abs(weight).max(axis=2, keepdims=True) / 7 * np.ones_like(weight)
+
+    def drawn(count: int) -> Moments:
+        x = RNG.normal(size=(count, k)) @ mix
+        h = (x.T @ x / count)[None]
+        return Moments(h, h, 1)
+
+    chosen = {}
+    for count in (64, 20_000):
+        halves = drawn(count // 2), drawn(count // 2)
+        both = (halves[0].hessian + halves[1].hessian) / 2
+        whole = Moments(both, both, 1, halves=halves)
+        chosen[count] = found = steadied(weight, scale, 4, whole)
+        assert found.halves is None
+        if count == 64:
+            fresh = drawn(20_000).hessian
+            errors = [loss(scale * gptq(weight, scale, 4, m) - weight, fresh).sum() for m in (whole, found)]
+            assert errors[1] < 0.8 * errors[0]
+    assert chosen[64].ridge > 4 * chosen[20_000].ridge
+    assert steadied(weight, scale, 4, drawn(64)).ridge == DAMPING  # one sample: no halves
 
 
 def test_ranges_of_weights() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -27,10 +27,12 @@ class Moments:
     groups: int
     keep: Array | None = None  # bool[G, O/G, K]: weights that may be other than zero; None: all
     table: Array | None = None  # the integers that weights may be, in order; None: all that the bits have
+    ridge: float = DAMPING
+    halves: tuple[Moments, Moments] | None = None  # of every other sample each, where there are two: to choose the ridge by
 
     def damped(self) -> Array:
         diagonal = np.einsum("gkk->gk", self.hessian)
-        ridge = DAMPING * diagonal.mean(axis=1, keepdims=True) + 1e-12
+        ridge = self.ridge * diagonal.mean(axis=1, keepdims=True) + 1e-12
         return self.hessian + np.eye(self.hessian.shape[1]) * ridge[:, :, None]
 
 
@@ -67,40 +69,53 @@ def moments(site: Site) -> Moments:
     per_sample = int(np.prod(windows(site, next(iter(site.real))[:1]).shape[: -inner - 1]))
     total, wanted = per_sample * site.real.count, max(POSITIONS, PER_WEIGHT * size)
     chosen = np.arange(total) if total <= wanted else np.sort(np.random.default_rng(0).choice(total, wanted, replace=False))
-    start, sums = 0, Sums()
+    origin: list[Array] = []
+    start, sums = 0, (Sums(origin), Sums(origin))
     for blocks in zip(site.quantized, site.real, strict=True):
         views = [windows(site, block) for block in blocks]
         outer = views[0].shape[: -inner - 1]
         here = chosen[np.searchsorted(chosen, start) : np.searchsorted(chosen, start + int(np.prod(outer)))] - start
-        if len(here):
-            sums.add(*(np.ascontiguousarray(rows(view, outer, here, size).transpose(1, 2, 0)) for view in views))
+        odd = (here + start) // per_sample % 2
+        for half, one in enumerate(sums):
+            if len(mine := here[odd == half]):
+                one.add(*(np.ascontiguousarray(rows(view, outer, mine, size).transpose(1, 2, 0)) for view in views))
         start += int(np.prod(outer))
-    return sums.moments()
+    if not sums[1].count:
+        return sums[0].moments()
+    return replace(sums[0].merged(sums[1]).moments(), halves=(sums[0].moments(), sums[1].moments()))
 
 
 class Sums:
-    """Sums of products of q and r, [G, K, positions], about the means of the first block, which keeps float32 exact enough."""
+    """Sums of q and r[G, K, positions] and of their products, about an origin: the means of the first block, which keep float32 exact enough."""
 
-    def __init__(self) -> None:
-        self._origin: list[Array] = []
+    def __init__(self, origin: list[Array]) -> None:
+        self._origin = origin
         self._linear: list[Array] = []
         self._square: list[Array] = []
-        self._count = 0
+        self.count = 0
 
     def add(self, q: Array, r: Array) -> None:
         if not self._origin:
-            self._origin = [v.mean(axis=2, keepdims=True) for v in (q, r)]
+            self._origin += [v.mean(axis=2, keepdims=True) for v in (q, r)]
         q, r = q - self._origin[0], r - self._origin[1]
         back = q.transpose(0, 2, 1)
         linear = [v.sum(axis=2, dtype=np.float64) for v in (q, r)]
         square = [(v @ back).astype(np.float64) for v in (q, r)]
         self._linear = [a + b for a, b in zip(self._linear, linear, strict=True)] if self._linear else linear
         self._square = [a + b for a, b in zip(self._square, square, strict=True)] if self._square else square
-        self._count += q.shape[2]
+        self.count += q.shape[2]
+
+    def merged(self, other: Sums) -> Sums:
+        """Those over the positions of both, which have the same origin."""
+        both = Sums(self._origin)
+        both._linear = [a + b for a, b in zip(self._linear, other._linear, strict=True)]
+        both._square = [a + b for a, b in zip(self._square, other._square, strict=True)]
+        both.count = self.count + other.count
+        return both
 
     def moments(self) -> Moments:
-        mean = [v / self._count for v in self._linear]
-        hessian, cross = (s / self._count - np.einsum("gk,gl->gkl", m, mean[0]) for s, m in zip(self._square, mean, strict=True))
+        mean = [v / self.count for v in self._linear]
+        hessian, cross = (s / self.count - np.einsum("gk,gl->gkl", m, mean[0]) for s, m in zip(self._square, mean, strict=True))
         return Moments(hessian, cross, len(hessian))
 
 

@@ -104,10 +104,10 @@ def plans(
     build: Callable[[Mapping[str, int]], Context],
     progress: Progress | None = None,
 ) -> list[Plan]:
-    """Plans within the recipe's budget, the most promising first. `build` lowers the network with given bits, to be timed.
+    """Plans within the recipe's budget, the safest first. `build` lowers the network with given bits, to be timed.
 
-    After the optimum of the integer program: the optimum without 2 bits, whose errors add up least well, and the widest uniform plan,
-    with the first and the last layer at 8 bits where the budget has room for them.
+    The widest uniform plan, with the first and the last layer at 8 bits where the budget has room for them; the optimum of the integer
+    program without 2 bits, whose errors add up least well; the optimum.
     Raises `RecipeError` where the budget is below what the fewest bits need.
     """
     nodes, allowed = searchable(net, recipe)
@@ -138,10 +138,10 @@ def plans(
             found.append(fitting[0])
             break
     kept: list[dict[str, int]] = []
-    for one in found:  # a plan with no layer wider than in an earlier one cannot be better
+    for one in found:  # the optimum first: a plan with no layer wider than in an earlier one cannot be better
         if not any(all(one[name] <= other[name] for name in one) for other in kept):
             kept.append(one)
-    return [Plan(one, rest + sum(cost[name][bits] for name, bits in one.items())) for one in kept]
+    return [Plan(one, rest + sum(cost[name][bits] for name, bits in one.items())) for one in kept[::-1]]
 
 
 def few(samples: Mapping[str, Array]) -> dict[str, Array]:

@@ -21,9 +21,9 @@ def probabilities(output: Array, temperature: float) -> Array:
     return np.asarray(np.maximum(rows / rows.sum(axis=1, keepdims=True), TINY))
 
 
-def divergence(net: Float, real: Array, output: str | None = None) -> Callable[[Array], float]:
-    """A function of `output` (default: the first): the mean Kullback-Leibler divergence of its classes from those of `real`, or for anything but
-    [N, classes] the squared error over the variance.
+def divergences(net: Float, real: Array, output: str | None = None) -> Callable[[Array], Array]:
+    """A function of `output` (default: the first): for each of its rows the Kullback-Leibler divergence of its classes from those of `real`, or
+    for anything but [N, classes] the squared error over the variance. float64[N]
 
     The divergence of an unchanged network is 0 and a minimum, so its second derivative there is the Gauss-Newton matrix.
     """
@@ -33,9 +33,15 @@ def divergence(net: Float, real: Array, output: str | None = None) -> Callable[[
         temperature = 0.0 if softmax else max(1.0, float(real.std(axis=1).mean()) / SPREAD)
         p = probabilities(real, temperature)
 
-        def kl(given: Array) -> float:
-            return float((p * np.log(p / probabilities(given, temperature))).sum(axis=1).mean())
+        def kl(given: Array) -> Array:
+            return np.asarray((p * np.log(p / probabilities(given, temperature))).sum(axis=1))
 
         return kl
     power = max(float(real.astype(np.float64).var()), 1e-30)
-    return lambda given: float(((given.astype(np.float64) - real) ** 2).mean()) / power
+    return lambda given: ((given.astype(np.float64) - real) ** 2).reshape(len(real) if real.ndim else 1, -1).mean(axis=1) / power
+
+
+def divergence(net: Float, real: Array, output: str | None = None) -> Callable[[Array], float]:
+    """The mean of `divergences`."""
+    rows = divergences(net, real, output)
+    return lambda given: float(rows(given).mean())

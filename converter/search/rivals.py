@@ -1,4 +1,5 @@
-"""The calibrator of a search: every range method watches the data at once, and the most promising one gets a trial (`trial.py`).
+"""What a search may choose besides bits: rounding methods, and ranges. Every range method watches the data at once, and the most promising one
+gets a trial (`trial.py`).
 
 What a method does is measured as the sensitivity of a layer is: the divergence of the outputs, here with all activations quantized
 and the weights as they are. A histogram serves all methods that decide from one.
@@ -16,12 +17,14 @@ from ..calibrators.histogram import HistogramCalibrator
 from ..ir import Array, Float
 from ..onnx.emit import session
 from ..quantize import QParam
+from ..recipe import Recipe
 from .activations import BLOCK, switched
 from .loss import divergence
 
 METHODS = ("guarded", "mse", "minmax", "moving_average", "percentile", "entropy")
 SAMPLES = 32
 BETTER = 0.9  # another method must leave this share of the divergence at most, to be worth a trial
+ROUNDINGS = ("gptq_cd", "adaround")  # by second order and by gradients: neither is better everywhere
 
 
 class Rivals(Calibrator):
@@ -76,6 +79,11 @@ def promising(
         return ()
     best = min(losses, key=lambda method: losses[method])
     return (best,) if losses[best] < BETTER * losses[own] else ()
+
+
+def roundings(recipe: Recipe) -> tuple[str, ...]:
+    """Other ways of rounding that a search should try, where the recipe rounds by samples."""
+    return tuple(method for method in ROUNDINGS if method != recipe.rounding) if recipe.rounding != "nearest" else ()
 
 
 def runner(net: Float, names: list[str], params: Mapping[str, QParam], feeds: Mapping[str, Array]) -> Callable[[bool], Array]:

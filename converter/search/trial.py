@@ -1,8 +1,11 @@
-"""Plans of bits carried out one after the other: the one whose outputs differ least from the float network's is kept."""
+"""Plans of bits carried out one after the other: the best so far is left only for one that is clearly better on samples held out.
+
+The first is the uniform plan, so that what a search gives is as good as that or better, but for what the held out samples cannot tell.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -14,9 +17,10 @@ from ..ir import Array, Float
 from ..quantize import QParam, QWeight
 from ..recipe import Layer, Recipe
 from ..weights import quantize_all
-from .loss import divergence
+from .loss import divergences
 
 HELD = 0.25  # share of the samples that judge
+CLEAR = 1.64  # standard errors of the mean difference, sample by sample, for one plan to replace another: 5 % by chance
 
 
 def best_of(
@@ -26,37 +30,53 @@ def best_of(
     samples: Mapping[str, Array],
     statistics: Callable[[], Statistics],
     progress: Progress | None = None,
-    calibrators: tuple[str, ...] = (),
+    changes: Sequence[Mapping[str, str]] = (),
 ) -> tuple[Recipe, dict[str, QWeight]]:
     """The best candidate and its weights; `params_of` gives the activations' parameters under a candidate.
 
-    The best one is then tried with each of `calibrators` in place of its own. In a trial the outputs are compared on samples that
-    the layers were not fitted to; the winner is fitted to all. An interrupt (Ctrl-C) leaves the best so far; before there is one, the first
-    with nearest rounding.
+    The best one is then tried with each of `changes`, settings in place of its own. In a trial the outputs are compared on samples that
+    the layers were not fitted to; the winner is fitted to all. An interrupt (Ctrl-C) leaves the best so far; before there is one, the last
+    candidate with nearest rounding.
     """
     if not candidates:
         raise RecipeError("recipe: the search has no plan to try")
-    best, least = None, np.inf
+    best, least = None, np.zeros(0)
     try:
-        count = len(candidates) + len(calibrators)
+        count = len(candidates) + len(changes)
         for place in range(count if count > 1 else 0):
             if place < len(candidates):
                 recipe = candidates[place]
             elif best is not None:
-                recipe = msgspec.structs.replace(best[0], calibrator=calibrators[place - len(candidates)])
+                recipe = msgspec.structs.replace(best[0], **changes[place - len(candidates)])
             ends: dict[str, tuple[Array, Array]] = {}
             weights = quantize_all(net, params_of(recipe), recipe, samples, statistics, progress, ends, HELD)
-            loss = sum(divergence(net, real, name)(quantized) for name, (real, quantized) in sorted(ends.items()))
-            if best is None or loss < least:
-                best, least = (recipe, weights), loss
+            losses = summed([divergences(net, real, name)(quantized) for name, (real, quantized) in sorted(ends.items())])
+            if best is None or clearly(losses, least):
+                best, least = (recipe, weights), losses
         winner = candidates[0] if best is None else best[0]
         best = winner, quantize_all(net, params_of(winner), winner, samples, statistics, progress)
     except KeyboardInterrupt:
         if best is None:
-            quick = msgspec.structs.replace(candidates[0], rounding="nearest", bias_correction="none", layers=nearest(candidates[0]))
+            quick = msgspec.structs.replace(candidates[-1], rounding="nearest", bias_correction="none", layers=nearest(candidates[-1]))
             best = quick, quantize_all(net, params_of(quick), quick, None, statistics)
     assert best is not None
     return best
+
+
+def summed(parts: list[Array]) -> Array:
+    """Of the losses of several outputs: sample by sample, or where their rows are not the same samples of the means."""
+    if len({len(part) for part in parts}) > 1:
+        parts = [part.mean(keepdims=True) for part in parts]
+    return np.asarray(np.sum(parts, axis=0))
+
+
+def clearly(losses: Array, before: Array) -> bool:
+    """Whether `losses` are less than those `before` of the same samples, by more than chance. Their roots, which are distances, are compared:
+    the losses themselves would be ruled by few samples.
+    """
+    gain = np.sqrt(np.maximum(before, 0.0)) - np.sqrt(np.maximum(losses, 0.0))
+    error = float(gain.std(ddof=1)) / len(gain) ** 0.5 if len(gain) > 1 else 0.0
+    return float(gain.mean()) > CLEAR * error
 
 
 def nearest(recipe: Recipe) -> dict[str, Layer]:
