@@ -37,6 +37,7 @@ from .networks import models_folder
 
 Array = npt.NDArray[Any]
 MIXED = "recipe best, mixed in the same bytes"
+LARGER = 1.01  # a file that is larger than another by more than descriptions differ
 SAME = -1.0  # in a budget of bytes: what the setting's uniform recipe takes
 SETTINGS: dict[str, dict[str, Any]] = {
     "W8A8": {},
@@ -150,16 +151,17 @@ class Measured:
     def calibrate_with(self, count: int) -> None:
         self.calibration = self.data[np.linspace(0, len(self.data) - 1, min(count, len(self.data))).astype(int)]
 
-    def cell(self, given: dict[str, Any]) -> tuple[Accuracy, Array, float]:
-        """The accuracy, the classes that the integers gave, and the average bits of a weight."""
+    def cell(self, given: dict[str, Any]) -> tuple[Accuracy, Array, float, int]:
+        """The accuracy, the classes that the integers gave, the average bits of a weight, and the bytes of the model's file."""
         recipe = recipes.load({"base": "fast", **given})
         if SAME in recipe.budget.values():
             uniform = msgspec.structs.replace(recipe, budget={})
             budget = {"bytes": float(stored_bytes(prepare(self.path)[0], uniform))}
             recipe = msgspec.structs.replace(recipe, budget=budget, weights="int8", keep_int8=())
         conversion = convert_onnx(self.path, None if recipe.zero_shot else self.calibration, recipe)
-        classes = Session(Model(conversion.graph), batch=8).run(self.x).argmax(axis=1)
-        return task_accuracy(self.real, classes, self.y), classes, average_bits(conversion.net, conversion.weights)
+        model = Model(conversion.graph)
+        classes = Session(model, batch=8).run(self.x).argmax(axis=1)
+        return task_accuracy(self.real, classes, self.y), classes, average_bits(conversion.net, conversion.weights), len(model.to_bytes())
 
 
 def lines(measured: dict[str, Measured]) -> None:
@@ -169,7 +171,7 @@ def lines(measured: dict[str, Measured]) -> None:
         if line.network not in measured:
             continue
         start = time.perf_counter()
-        a, _, bits = measured[line.network].cell(line.recipe)
+        a, _, bits, _ = measured[line.network].cell(line.recipe)
         spent, same = time.perf_counter() - start, 100 * a.same
         held = line.points is None or (a.within(line.points) and same >= line.same)
         limit = "none" if line.points is None else f"{line.points}, {'holds' if held else 'MISSED'}"
@@ -194,11 +196,12 @@ def latencies(measured: dict[str, Measured]) -> None:
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """`loss` in points, `same` in %, and which inputs the integers got right: packed bits as hexadecimal digits."""
+    """`loss` in points, `same` in %, which inputs the integers got right: packed bits as hexadecimal digits; and the bytes of the file."""
 
     loss: float
     same: float
     right: str
+    bytes: int
 
     def hits(self) -> Array:
         return np.unpackbits(np.frombuffer(bytes.fromhex(self.right), np.uint8)).astype(bool)
@@ -208,24 +211,29 @@ Cells = dict[str, dict[str, Cell]]  # by method and "network setting"
 
 
 def dominance(found: Cells, networks: list[str]) -> str:
-    """The mixed row beside the uniform rows of each column, on the same inputs.
+    """The mixed row beside the uniform rows of each column, on the same inputs; those in larger files are counted, not compared.
 
-    `ahead`: the uniform row furthest ahead, with the inputs that only it (b) and only the mixed one (c) gets right. It is the luckiest of
-    `count`, so that by chance alone b - c reaches z sqrt(b + c) in one column of 20 for the z of a normal variable's tail of 5 % / count.
+    `ahead`: the uniform row furthest ahead, with the inputs that only it (b) and only the mixed one (c) gets right, `better`: how many rows are
+    ahead by more than the allowance of a limit of 0 points, b - c > 1.64 sqrt(b + c). The row ahead is the luckiest of all, so that by chance
+    alone b - c reaches z sqrt(b + c) in one column of 20 for the z of a normal variable's tail of 5 % / rows.
     """
-    lines = ["| | uniform rows | less accurate, equal, more | furthest ahead | b, c | (b - c) / sqrt(b + c) | chance, up to |", "|---" * 7 + "|"]
+    head = "| | rows (in larger files) | less accurate, equal, more | better | furthest ahead | b, c | (b - c) / sqrt(b + c) | chance, up to |"
+    lines = [head, "|---" * 8 + "|"]
     for column in (f"{network} {setting}" for network in networks for setting in SETTINGS):
         mixed = found.get(MIXED, {}).get(column)
-        rivals = {method: row[column].hits() for method, row in found.items() if column in row and method != MIXED}
+        rivals = {method: row[column] for method, row in found.items() if column in row and method != MIXED}
         if mixed is None or not rivals:
             continue
-        own = mixed.hits()
-        counts = {method: (int((hits & ~own).sum()), int((own & ~hits).sum())) for method, hits in rivals.items()}
+        own, count = mixed.hits(), len(rivals)
+        rivals = {method: cell for method, cell in rivals.items() if cell.bytes <= LARGER * mixed.bytes}
+        counts = {method: (int((cell.hits() & ~own).sum()), int((own & ~cell.hits()).sum())) for method, cell in rivals.items()}
         ahead = max(counts, key=lambda method: counts[method][0] - counts[method][1])
         b, c = counts[ahead]
         signs = [int(np.sign(x - y)) for x, y in counts.values()]
+        better = sum(x - y > 1.64 * (x + y) ** 0.5 for x, y in counts.values())
         z = f"{(b - c) / max(b + c, 1) ** 0.5:+.2f} | {NormalDist().inv_cdf(1 - 0.05 / len(rivals)):.2f}"
-        lines.append(f"| {column} | {len(rivals)} | {signs.count(-1)}, {signs.count(0)}, {signs.count(1)} | {ahead} | {b}, {c} | {z} |")
+        order = f"{signs.count(-1)}, {signs.count(0)}, {signs.count(1)} | {better}"
+        lines.append(f"| {column} | {len(rivals)} ({count - len(rivals)}) | {order} | {ahead} | {b}, {c} | {z} |")
     return "\n".join(lines)
 
 
@@ -278,8 +286,8 @@ def main(argv: list[str] | None = None) -> int:
                     continue
                 start, key = time.perf_counter(), plain({**bits, **given})
                 if key not in same:
-                    a, classes, _ = measured.cell({**bits, **given})
-                    same[key] = Cell(100 * (a.b - a.c) / a.inputs, 100 * a.same, np.packbits(classes == measured.y).tobytes().hex())
+                    a, classes, _, size = measured.cell({**bits, **given})
+                    same[key] = Cell(100 * (a.b - a.c) / a.inputs, 100 * a.same, np.packbits(classes == measured.y).tobytes().hex(), size)
                 done = found.setdefault(method, {})[cell] = same[key]
                 print(f"{cell}, {method}: {done.loss:+.2f} / {done.same:.1f}, {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
                 if store:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
@@ -69,10 +70,14 @@ class FloatRunner:
 def observe(
     net: Float, data: Replay, names: Iterable[str], calibrator: Calibrator, progress: Progress | None = None, picker: Picker | None = None
 ) -> None:
-    """Show every value in `names` to the calibrator, for all samples, and the inputs to the picker. Raises `InputError` on NaN inside the network."""
+    """Show every value in `names` to the calibrator, for all samples, and the inputs to the picker.
+
+    Warns where all samples are the same. Raises `InputError` on NaN inside the network.
+    """
     runner = FloatRunner(net, names)
-    done = 0
+    done, alike = 0, Alike()
     for feeds in data.batches({name: net.values[name].shape for name in net.inputs}, runner.batch):
+        alike.add(feeds)
         if picker is not None:
             picker.add(feeds)
         values = runner.run(feeds)
@@ -83,3 +88,24 @@ def observe(
         done += len(next(iter(values.values())))
         if progress is not None:
             progress("calibrate", done, None)
+    alike.warn()
+
+
+class Alike:
+    """Whether the samples of a stream are all the same, so that ranges and corrections from them say nothing about others."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, Array] = {}
+        self._count, self._same = 0, True
+
+    def add(self, feeds: Mapping[str, Array]) -> None:
+        if self._same:
+            self._first = self._first or {name: array[:1].copy() for name, array in feeds.items()}
+            self._same = all(bool((array == self._first[name]).all()) for name, array in feeds.items())
+        self._count += len(next(iter(feeds.values())))
+
+    def warn(self) -> None:
+        blank = all(array.size > 1 and bool((array == array.flat[0]).all()) for array in self._first.values())
+        if self._same and (blank or self._count > 1):
+            what = f"all {self._count} calibration samples are the same" if self._count > 1 else "the calibration sample is one number throughout"
+            warnings.warn(f"{what}: the ranges will not fit other inputs; give some hundred representative ones", stacklevel=2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import intq
 import numpy as np
 import pytest
@@ -90,3 +92,18 @@ def test_trials_are_judged_by_samples_that_no_layer_was_fitted_to() -> None:
     for name, weight in fitted.items():
         np.testing.assert_array_equal(trial[name].q, weight.q)
         np.testing.assert_allclose(trial[name].bias, weight.bias, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"), [(np.repeat(X[:1], 5, axis=0), "all 5 calibration samples are the same"), (0 * X[:1], "one number throughout")]
+)
+def test_a_calibration_set_that_says_nothing_is_warned_of(x: np.ndarray, message: str) -> None:
+    with pytest.warns(UserWarning, match=message):
+        conversion = pipeline.convert_onnx(PROTO, x, recipe.load("balanced"))
+    assert intq.Model(conversion.graph).to_bytes()
+
+
+def test_a_single_real_sample_is_not_warned_of() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pipeline.convert_onnx(PROTO, X[:1], recipe.load("fast"))

@@ -12,6 +12,7 @@ from ..lockstep import Site
 
 POSITIONS = 16_384  # rows of the unfolded input that are enough for the moments of a small kernel
 PER_WEIGHT = 16  # rows per weight of a large one
+GATHERED = 1 << 21  # numbers of q
 DAMPING = 0.01  # added to the diagonal, as a share of its mean (Frantar et al. 2022, GPTQ, step 3)
 
 
@@ -86,27 +87,44 @@ def moments(site: Site) -> Moments:
 
 
 class Sums:
-    """Sums of q and r[G, K, positions] and of their products, about an origin: the means of the first block, which keep float32 exact enough."""
+    """Sums of q and r[G, K, positions] and of their products, about an origin: the means of the first block, which keep float32 exact enough.
+
+    Blocks are gathered until a product is worth its K x K numbers.
+    """
 
     def __init__(self, origin: list[Array]) -> None:
         self._origin = origin
         self._linear: list[Array] = []
         self._square: list[Array] = []
+        self._waiting: list[tuple[Array, Array]] = []
         self.count = 0
 
     def add(self, q: Array, r: Array) -> None:
+        self._waiting.append((q, r))
+        self.count += q.shape[2]
+        if sum(v.size for v, _ in self._waiting) >= GATHERED:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        q, r = (np.concatenate(parts, axis=2) for parts in zip(*self._waiting, strict=True))
+        self._waiting.clear()
         if not self._origin:
             self._origin += [v.mean(axis=2, keepdims=True) for v in (q, r)]
         q, r = q - self._origin[0], r - self._origin[1]
         back = q.transpose(0, 2, 1)
         linear = [v.sum(axis=2, dtype=np.float64) for v in (q, r)]
-        square = [(v @ back).astype(np.float64) for v in (q, r)]
-        self._linear = [a + b for a, b in zip(self._linear, linear, strict=True)] if self._linear else linear
-        self._square = [a + b for a, b in zip(self._square, square, strict=True)] if self._square else square
-        self.count += q.shape[2]
+        if not self._linear:
+            self._linear, self._square = linear, [(v @ back).astype(np.float64) for v in (q, r)]
+            return
+        for mine, more in zip([*self._linear, *self._square], [*linear, *(v @ back for v in (q, r))], strict=True):
+            mine += more
 
     def merged(self, other: Sums) -> Sums:
         """Those over the positions of both, which have the same origin."""
+        self._flush()
+        other._flush()
         both = Sums(self._origin)
         both._linear = [a + b for a, b in zip(self._linear, other._linear, strict=True)]
         both._square = [a + b for a, b in zip(self._square, other._square, strict=True)]
@@ -114,6 +132,7 @@ class Sums:
         return both
 
     def moments(self) -> Moments:
+        self._flush()
         mean = [v / self.count for v in self._linear]
         hessian, cross = (s / self.count - np.einsum("gk,gl->gkl", m, mean[0]) for s, m in zip(self._square, mean, strict=True))
         return Moments(hessian, cross, len(hessian))

@@ -16,6 +16,7 @@ from .base import DAMPING, Moments
 from .gptq import gptq
 
 RIDGES = tuple(DAMPING * 4.0**step for step in range(8))
+ROWS = 128  # output channels that are enough to choose by
 FEWEST = 16  # inputs of a weight row: fewer, as of a depthwise convolution, are known well from any number of samples
 
 
@@ -28,6 +29,8 @@ def steadied(weight: Array, scale: Array, bits: int, found: Moments) -> Moments:
     found = replace(found, halves=None)
     if halves is None or found.keep is not None or found.table is not None or count < FEWEST:
         return found
+    every = max(1, weight.shape[1] // ROWS)
+    weight, scale = weight[:, ::every], scale[:, ::every]
     least, best = np.inf, DAMPING
     for ridge in RIDGES:
         total = 0.0
