@@ -20,8 +20,11 @@ def litert(path: Path, threads: int) -> Call:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
         raise Unavailable("ai-edge-litert is not installed") from error
+    data = path.read_bytes()
+    if data[4:8] != b"TFL3":
+        raise Unavailable("not a .tflite file")
     try:
-        interpreter = Interpreter(model_content=repaired(path.read_bytes()), num_threads=threads)
+        interpreter = Interpreter(model_content=repaired(data), num_threads=threads)
         interpreter.allocate_tensors()
         for detail in interpreter.get_input_details():
             interpreter.tensor(detail["index"])()[...] = 3

@@ -32,14 +32,3 @@ def measure(session: Session, x: Any | None = None, rounds: int = 50) -> dict[st
         "environment": environment.describe(str(session.options["isa"])), "model": session.model.name, "threads": session.options["threads"],
         "total_ns": round(total), "arena_bytes": session.arena_bytes, "nodes": nodes,
     }  # fmt: skip
-
-
-def by_kernel(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows of a result summed by kernel, the costliest first."""
-    found: dict[str, dict[str, Any]] = {}
-    for r in result["nodes"]:
-        row = found.setdefault(r["kernel"], {"kernel": r["kernel"], "nodes": 0, "ns": 0, "share": 0.0, "macs": 0, "bytes": 0})
-        row["nodes"] += 1
-        for key in ("ns", "share", "macs", "bytes"):
-            row[key] += r[key]
-    return sorted(found.values(), key=lambda r: -float(r["ns"]))

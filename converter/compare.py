@@ -68,7 +68,11 @@ class Comparison:
     layers: list[LayerError] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Ready for JSON, which has no infinity: an SQNR without any error is None."""
+        found = asdict(self)
+        for row in (found["outputs"], *found["layers"]):
+            row.update({key: None for key, value in row.items() if value == math.inf})
+        return found
 
     def worst(self, count: int = 3) -> list[LayerError]:
         """The layers that add most noise of their own."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...edge import scalar_scale
-from ...errors import InputError, UnsupportedError
+from ...errors import InputError, UnsupportedError, about
 from ...graph import RANGES
 from ...model import Model
 from ...walk import walk
@@ -43,8 +43,9 @@ def against_litert(path: str | os.PathLike[str], inputs: list[Array] | None = No
     if numerics not in NUMERICS:
         raise InputError(f"numerics {numerics!r}: one of {', '.join(NUMERICS)} is expected")
     data = read_bytes(path)
-    im = import_file(data, numerics, "model")
-    Model(im.graph, numerics=numerics)
+    with about(path):
+        im = import_file(data, numerics, "model")
+        Model(im.graph, numerics=numerics)
     try:
         interpreter = Interpreter(
             model_content=repaired(data), experimental_op_resolver_type=OpResolverType.BUILTIN_REF, experimental_preserve_all_tensors=True
