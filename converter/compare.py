@@ -20,6 +20,7 @@ from ..errors import InputError
 from ..graph import Graph, Port
 from ..model import Model
 from ..session import Session
+from . import channels
 from .calibrate import FloatRunner, Progress
 from .data import Replay
 from .ir import Array, Float
@@ -123,6 +124,7 @@ def compare(
         check_labels(np.asarray(labels), math.prod(model.outputs[0].shape[1:]))
     net, replay = prepare(source, inputs)
     steps.apply(net, model.recipe.get("steps", ()))
+    scales = channels.restore(net, model.recipe.get("channel_scales", ""))
     assert replay is not None
     if set(net.inputs) != {port.name for port in model.inputs}:
         raise InputError(f"the model takes {[port.name for port in model.inputs]}, the source {net.inputs}: they do not belong together")
@@ -145,7 +147,7 @@ def compare(
         if progress is not None:
             progress("compare", noise[outputs[0]].count, None)
     accuracy = task_accuracy(np.concatenate(real_class), np.concatenate(integer_class), labels)
-    result_layers = layer_errors(net, model.graph, replay, layers, progress) if layers else []
+    result_layers = layer_errors(net, model.graph, replay, layers, progress, scales) if layers else []
     return Comparison({name: noise[name].sqnr() for name in outputs}, accuracy, result_layers)
 
 
@@ -196,13 +198,19 @@ def to_stored(view: View, real: Array, shape: tuple[int, ...]) -> Array:
     return source.transpose(0, *(1 + int(i) for i in np.argsort(view.perm))).reshape(len(real), *shape[1:])
 
 
-def layer_errors(net: Float, graph: Graph, replay: Replay, count: int, progress: Progress | None = None) -> list[LayerError]:
-    """One row per layer whose output is stored, in order of execution, over the first `count` samples."""
+def layer_errors(
+    net: Float, graph: Graph, replay: Replay, count: int, progress: Progress | None = None, scales: Mapping[str, Array] | None = None
+) -> list[LayerError]:
+    """One row per layer whose output is stored, in order of execution, over the first `count` samples.
+
+    `scales`: what values were divided by in `net`; the figures are those of the source's values.
+    """
     ctx = layout_of(net, graph)
     values: dict[str, str] = {}  # stored tensor -> the first source value that lies in it
     for name, view in ctx.views.items():
         values.setdefault(view.tensor, name)
     makers = {name: node for node in net.nodes for name in node.outputs}
+    source = {tensor: _in_source(ctx.views[name], (scales or {}).get(name), graph.tensors[tensor].shape) for tensor, name in values.items()}
     runner = FloatRunner(net, list(values.values()))
     noises: tuple[dict[str, Noise], dict[str, Noise]] = ({}, {})
     clipped: dict[str, list[float]] = {}
@@ -217,7 +225,7 @@ def layer_errors(net: Float, graph: Graph, replay: Replay, count: int, progress:
             result = session.run_quantized(feeds)
             outputs = result if isinstance(result, dict) else {session.outputs[0].name: result}
             for tensor, got in outputs.items():
-                noise.setdefault(tensor, Noise()).add(stored[tensor], _param(graph, tensor).dequantize(got))
+                noise.setdefault(tensor, Noise()).add(stored[tensor] * source[tensor], _param(graph, tensor).dequantize(got) * source[tensor])
         for tensor in noises[0]:
             clipped.setdefault(tensor, []).append(_outside(graph, tensor, stored[tensor]))
         done += len(next(iter(real.values())))
@@ -232,6 +240,13 @@ def layer_errors(net: Float, graph: Graph, replay: Replay, count: int, progress:
         share = float(np.mean(clipped[tensor]))
         rows.append(LayerError(node.name, node.op, values[tensor], noise_alone.sqnr(), cumulative[tensor].sqnr(), share))
     return rows
+
+
+def _in_source(view: View, scale: Array | None, shape: tuple[int, ...]) -> Array:
+    """What the elements of a stored tensor are to be multiplied by, float32."""
+    if scale is None:
+        return np.ones((), np.float32)
+    return to_stored(view, np.broadcast_to(scale.astype(np.float32), (len(scale), *view.shape[1:])), shape)
 
 
 def _param(graph: Graph, tensor: str) -> QParam:

@@ -141,6 +141,16 @@ class Replay:
             self._record.append(first)
         return {name: tuple(array.shape) for name, array in first.items()}
 
+    def peek(self) -> Iterator[dict[str, Array]]:
+        """The pieces from the first on, to stop after some: none is used up; what an iterator gave is kept until `pieces` gives it."""
+        if not self._one_shot:
+            yield from stream(self._source, self.names)
+            return
+        yield from list(self._record)
+        for piece in stream(self._source, self.names):
+            self._record.append(piece)
+            yield piece
+
     def pieces(self) -> Iterator[dict[str, Array]]:
         """All pieces. Raises `InputError` on the second walk over an iterator that was not kept."""
         if not self._one_shot:

@@ -14,7 +14,7 @@ import onnx
 
 from ..errors import InputError
 from ..graph import Graph
-from . import passes, prune, ranges, zeroshot
+from . import channels, passes, prune, ranges, zeroshot
 from .bn_statistics import Statistics, batchnorm_statistics
 from .calibrate import FloatRunner, Progress, observe
 from .calibrators import CALIBRATORS, Calibrator, Several
@@ -89,6 +89,7 @@ def convert_onnx(model: str | Path | onnx.ModelProto, data: Any, recipe: Recipe,
     steps.apply(net, recipe.steps)
     if recipe.prune is not None and recipe.prune.filters and not net.pinned:
         narrow(model, net, recipe, replay)
+    recipe = levelled(net, recipe, replay)
     conversion = Conversion(net, recipe)
     names = ranges.observed(net)
     if net.free_batch and wants_samples(net, recipe):
@@ -112,6 +113,16 @@ def convert_onnx(model: str | Path | onnx.ModelProto, data: Any, recipe: Recipe,
             conversion.weights = quantize_all(net, conversion.params, recipe, samples, lambda: statistics(model, net), progress)
     conversion.lowered = lower(net, conversion.params, conversion.weights)
     return conversion
+
+
+def levelled(net: Float, recipe: Recipe, replay: Replay | None) -> Recipe:
+    """Scale the channels as the recipe says; where it only asks for that, the recipe with the scales in it."""
+    found = choices(net, recipe).values()
+    wanted = recipe.level_channels and not recipe.budget and all(c.weights == "int8" and c.bias_correction != "analytic" for c in found)
+    if wanted and not recipe.channel_scales and replay is not None:
+        recipe = msgspec.structs.replace(recipe, channel_scales=channels.levelled(net, replay))
+    channels.restore(net, recipe.channel_scales)
+    return recipe
 
 
 def narrow(model: str | Path | onnx.ModelProto, net: Float, recipe: Recipe, replay: Replay | None) -> None:

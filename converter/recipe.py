@@ -50,6 +50,8 @@ class Recipe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=Tr
       a scale ("group": every `group_size` input channels, below 8 bits); `bias_correction`: what biases make up for shifted means
     - `samples`: how many calibration samples rounding, correction and search run on
     - `zero_shot`: no data at all, statistics from batch normalization; `input_range`: what the inputs may hold then
+    - `level_channels`: channels that reach far are scaled down, and the weights that read them up, where one scale per activation is too coarse
+      (`channels/`; with int8 weights and without a budget); `channel_scales`: the result, which a conversion writes and a later one takes as it is
     - `steps`: rewrites of the float network or its weights, in order
     - `keep_int8`: layers (exact, a pattern with * or ?, "first", "last") whose weights stay int8
     - `layers`: patterns to overrides, the last match wins
@@ -71,6 +73,8 @@ class Recipe(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=Tr
     zero_shot: bool = False
     input_range: tuple[float, float] | None = None
     search: str = "measured"
+    level_channels: bool = False
+    channel_scales: str = ""
     steps: tuple[str, ...] = ()
     keep_int8: tuple[str, ...] = ()
     budget: dict[str, float] = {}
@@ -110,7 +114,7 @@ def matches(pattern: str, name: str, position: int, count: int) -> bool:
 
 BASES: dict[str, Recipe] = {
     "fast": Recipe(base="fast"),
-    "balanced": Recipe(base="balanced", calibrator="guarded", bias_correction="empirical"),
+    "balanced": Recipe(base="balanced", calibrator="guarded", bias_correction="empirical", level_channels=True),
     "zero_shot": Recipe(base="zero_shot", zero_shot=True),
     "best": Recipe(base="best", calibrator="mse", rounding="gptq_cd", weight_range="omse", bias_correction="empirical"),
 }

@@ -15,6 +15,7 @@ from ...model import Model
 from ...session import Session
 from ..calibrate import FloatRunner, Progress
 from ..calibrators import Histogram
+from ..channels import restore
 from ..compare import Comparison, compare, layout_of
 from ..data import Replay
 from ..ir import Array, Float, Node
@@ -71,6 +72,7 @@ def gather(source: Path, model: Model, inputs: Any, labels: Array | None, sample
     assert replay is not None
     macs = float_macs(net)
     steps.apply(net, model.recipe.get("steps", ()))
+    restore(net, model.recipe.get("channel_scales", ""))
     ctx = layout_of(net, model.graph)
     feeds = first(replay, net, samples)
     facts = Facts(model.name, model.recipe, comparison, before_after(source, model, comparison, feeds, macs))
