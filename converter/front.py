@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, about
-from ..model import Model, load
+from ..model import Model, check_numerics, load
 from . import recipe as recipes
 from .calibrate import Progress
 from .onnx.verdict import blame_the_model
@@ -29,6 +29,7 @@ def convert_model(
     progress: Progress | None,
 ) -> Model:
     """See `intq.converter.convert`."""
+    check_numerics(numerics)
     chosen = recipes.load(recipe)
     if (accuracy_target is None) != (evaluate is None):
         raise InputError("accuracy_target= and evaluate= belong together: the target, and the function that measures a Model")

@@ -128,8 +128,10 @@ def load(recipe: str | Path | Mapping[str, Any] | Recipe) -> Recipe:
         return BASES[recipe]
     if isinstance(recipe, (str, Path)):
         recipe = _read(Path(recipe))
+    if not isinstance(recipe, Mapping):
+        raise RecipeError(f"a recipe is a name, a path, a dict or a Recipe, not {recipe!r}")
     base = recipe.get("base", "balanced")
-    if base not in BASES:
+    if not isinstance(base, str) or base not in BASES:
         raise RecipeError(f"unknown base recipe {base!r}; there are {', '.join(BASES)}")
     known_keys("recipe", recipe, Recipe)
     if isinstance(overrides := recipe.get("layers", {}), Mapping):
@@ -216,6 +218,8 @@ def check(recipe: Recipe) -> Recipe:
         raise RecipeError(f"recipe: input_range = {list(recipe.input_range)} is empty")
     if len(recipe.budget) > 1:
         raise RecipeError(f"recipe: one budget at a time, not {', '.join(recipe.budget)}")
+    if not all(abs(limit) < float("inf") for limit in recipe.budget.values()):
+        raise RecipeError(f"recipe: a budget is a number, not {next(iter(recipe.budget.values()))}")
     unknown = set(recipe.budget) - {"bits", "bytes", "latency_ms"}
     if unknown:
         raise RecipeError(f"recipe: unknown budget {', '.join(sorted(unknown))}; there are bits, bytes, latency_ms")

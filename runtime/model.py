@@ -16,6 +16,13 @@ from .extras import missing
 from .graph import Graph, Port
 from .ops import Bound, Op, View
 
+NUMERICS = ("litert", "tflm")  # whose rounding an imported .tflite model keeps: LiteRT's reference kernels', TensorFlow Lite Micro's
+
+
+def check_numerics(numerics: str) -> None:
+    if numerics not in NUMERICS:
+        raise InputError(f"numerics {numerics!r}: one of {', '.join(NUMERICS)} is expected")
+
 
 class Model:
     """A network of integers, validated. `graph` must not be changed once a Model holds it.
@@ -100,8 +107,10 @@ class Model:
 def load(path: str | os.PathLike[str], *, numerics: str = "litert", max_arena: int = MAX_ARENA, max_macs: int = MAX_MACS) -> Model:
     """Read a model: .intq, or an already quantized .tflite with `numerics` "litert" or "tflm".
 
-    Raises FormatError for a malformed file, BoundError where an accumulator could overflow, UnsupportedError for operators that intq lacks.
+    Raises FormatError for a malformed file, BoundError where an accumulator could overflow, UnsupportedError for operators that intq lacks,
+    InputError for a file that cannot be read.
     """
+    check_numerics(numerics)
     path = Path(path)
     if path.suffix == ".onnx":
         raise InputError(f"{path}: a float model needs calibration data; use intq.converter.convert or `intq convert`")

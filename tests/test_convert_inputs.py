@@ -137,11 +137,20 @@ def test_recipes() -> None:
         {"layers": {"x": {"bits": 4}}},
         {"budget": {"cats": 1}},
         {"calibrator": 3},
+        {"base": ["fast"]},
+        {"budget": {"bits": float("nan")}},
+        3,
+        None,
     ):
         with pytest.raises(RecipeError):
             recipe.load(wrong)
     with pytest.raises(RecipeError, match="no recipe"):
         recipe.load("nowhere.toml")
+
+
+def test_numerics_are_checked_for_every_source() -> None:
+    with pytest.raises(InputError, match="litert, tflm"):
+        convert(PROTO, calibration=X, numerics="tensorflow")
 
 
 def test_a_recipe_file_is_kept_in_the_model(tmp_path: Path) -> None:

@@ -14,13 +14,13 @@ import numpy as np
 
 from ...errors import FormatError, InputError, UnsupportedError
 from ...graph import Graph, Port
+from ...model import check_numerics
 from . import binary, blocks, cut, edge, move, normalize, pool, products, recurrent, resize, unary
 from .fold import fold
 from .importer import INTERNAL, Importer, Refusal
 from .reader import BAD_BYTES, OPERATOR_NAMES, OperatorInfo, Subgraph, read_tflite
 
 Handler = Callable[[Importer, OperatorInfo], None]
-NUMERICS = ("litert", "tflm")
 HANDLERS: dict[str, Handler] = {
     name.rstrip("_").upper(): fn
     for module in (binary, blocks, cut, edge, move, normalize, pool, products, recurrent, resize, unary)
@@ -36,8 +36,7 @@ def load_tflite(source: str | os.PathLike[str] | bytes, numerics: str = "litert"
     numerics: "litert" for the bytes of LiteRT's reference kernels, "tflm" for those of TensorFlow Lite Micro.
     Raises FormatError for a file that is no valid model, UnsupportedError with every operator that cannot run in integers.
     """
-    if numerics not in NUMERICS:
-        raise InputError(f"numerics {numerics!r}: one of {', '.join(NUMERICS)} is expected")
+    check_numerics(numerics)
     data = source if isinstance(source, bytes) else read_bytes(source)
     return import_file(data, numerics, "model" if isinstance(source, bytes) else Path(source).stem).graph
 

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from ...edge import scalar_scale
 from ...errors import InputError, UnsupportedError, about
 from ...graph import RANGES
-from ...model import Model
+from ...model import Model, check_numerics
 from ...walk import walk
-from . import NUMERICS, import_file, read_bytes
+from . import import_file, read_bytes
 from .importer import Importer
 
 Array = npt.NDArray[Any]
@@ -40,8 +40,7 @@ def against_litert(path: str | os.PathLike[str], inputs: list[Array] | None = No
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
     except ImportError:
         raise UnsupportedError("comparing with LiteRT needs the extra intq[peers]") from None
-    if numerics not in NUMERICS:
-        raise InputError(f"numerics {numerics!r}: one of {', '.join(NUMERICS)} is expected")
+    check_numerics(numerics)
     data = read_bytes(path)
     with about(path):
         im = import_file(data, numerics, "model")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
@@ -12,10 +13,13 @@ import numpy as np
 from ..arrays import opened
 from ..errors import InputError
 from ..graph import Port
-from ..model import Model
+from ..model import NUMERICS, Model
 
-NUMERICS = "whose rounding a quantized .tflite keeps (default: litert)"
 Progress = Callable[[str, int, int | None], None]
+
+
+def add_numerics(p: argparse.ArgumentParser, what: str = "whose rounding a quantized .tflite keeps") -> None:
+    p.add_argument("--numerics", choices=NUMERICS, default=NUMERICS[0], help=f"{what} (default: {NUMERICS[0]})")
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ import numpy as np
 from ..arrays import opened
 from ..errors import InputError
 from ..model import load
-from .common import progress_bar
+from .common import add_numerics, progress_bar
 
 if TYPE_CHECKING:
     from ..converter.compare import Comparison
@@ -30,7 +30,7 @@ def add_arguments(p: argparse.ArgumentParser) -> None:
     what = ".npy, .npz or a folder: inputs as the float model takes them; with --against, .npy of the model's integers"
     p.add_argument("--inputs", metavar="FILE", help=what)
     p.add_argument("--against", choices=("litert",), help="a quantized .tflite beside an engine's reference kernels, on --inputs or random ones")
-    p.add_argument("--numerics", choices=("litert", "tflm"), default="litert", help="the rounding that --against imports with (default: litert)")
+    add_numerics(p, "the rounding that --against imports with")
     p.add_argument("--labels", metavar="FILE", help=".npy, or .npz with an array `labels`: class indices")
     p.add_argument("--layers", type=int, default=64, help="samples used for the SQNR of layers; 0 leaves it out (default: 64)")
     p.add_argument("--loss", type=float, metavar="POINTS", help="fail (exit code 1) where accuracy drops by more than this")

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import InputError
 from ..format import check_target
 from ..model import Model, load
-from .common import NUMERICS, progress_bar, session_summary
+from .common import add_numerics, progress_bar, session_summary
 
 
 def add_arguments(p: argparse.ArgumentParser) -> None:
@@ -17,7 +17,7 @@ def add_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("-o", "--output", required=True, help=".intq file to write")
     p.add_argument("--calibration", metavar="FILE", help=".npz, .npy or a folder of them: some hundred inputs as the float model takes them")
     p.add_argument("--recipe", default="balanced", help="fast, balanced, best, zero_shot (no data), or a .toml or .json file (default: balanced)")
-    p.add_argument("--numerics", choices=("litert", "tflm"), default="litert", help=NUMERICS)
+    add_numerics(p)
     p.add_argument("--compression", choices=("zstd",), help="entropy-code the file (needs intq[zstd])")
     p.add_argument("--quiet", action="store_true", help="no progress bar")
 

@@ -11,7 +11,7 @@ import msgspec
 from ..export import export_c
 from ..export.source import identifier
 from ..model import load
-from .common import NUMERICS
+from .common import add_numerics
 
 
 def add_arguments(p: argparse.ArgumentParser) -> None:
@@ -19,7 +19,7 @@ def add_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("-o", "--output", metavar="FOLDER", required=True, help="folder for the files")
     p.add_argument("--name", help="prefix of the files, the function and the macros (default: the file's stem)")
     p.add_argument("--samples", type=int, default=2, metavar="N", help="samples in the test program; 0 leaves it and the Makefile out (default 2)")
-    p.add_argument("--numerics", choices=("litert", "tflm"), default="litert", help=NUMERICS)
+    add_numerics(p)
     p.add_argument("--json", action="store_true", help="print the report as JSON")
 
 

@@ -11,12 +11,12 @@ import msgspec
 from ..model import Model, load
 from ..ops import Op, View
 from ..session import Session
-from .common import NUMERICS, session_summary
+from .common import add_numerics, session_summary
 
 
 def add_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("model", help=".intq or quantized .tflite file")
-    p.add_argument("--numerics", choices=("litert", "tflm"), default="litert", help=NUMERICS)
+    add_numerics(p)
     p.add_argument("--bounds", action="store_true", help="list every channel's bound")
     p.add_argument("--json", action="store_true", help="print JSON")
 

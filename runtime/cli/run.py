@@ -12,7 +12,7 @@ import numpy as np
 from ..format import write_atomically
 from ..model import load
 from ..session import Session
-from .common import NUMERICS, read_inputs
+from .common import add_numerics, read_inputs
 
 
 def add_arguments(p: argparse.ArgumentParser) -> None:
@@ -20,7 +20,7 @@ def add_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--inputs", "--input", dest="input", metavar="FILE", help=".npy or .npz; without it, seeded random numbers over the input's range")
     p.add_argument("-o", "--output", metavar="FILE.npz", help="write the outputs here")
     p.add_argument("--quantized", action="store_true", help="inputs and outputs are integers in storage layout")
-    p.add_argument("--numerics", choices=("litert", "tflm"), default="litert", help=NUMERICS)
+    add_numerics(p)
     p.add_argument("--threads", type=int, default=1, metavar="N", help="CPU threads (default: 1)")
     p.add_argument("--batch", type=int, default=1, metavar="N", help="samples per internal call (default: 1)")
     p.add_argument("--isa", default="auto", help="the best instruction set to use, of those that intq doctor lists (default: auto)")
