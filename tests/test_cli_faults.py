@@ -161,3 +161,12 @@ def test_a_package_that_does_not_start(monkeypatch: pytest.MonkeyPatch, capsys: 
 
     monkeypatch.setattr(importlib.import_module("intq.cli.run"), "main", broken)
     assert "onnxruntime" in reason(capsys, "run", model)
+
+
+def test_warnings_are_lines_for_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(tmp_path / "x.npy", np.zeros((4, 1, 8, 8), np.float32))
+    words = ["convert", str(EXAMPLES / "digits.onnx"), "--calibration", str(tmp_path / "x.npy"), "--recipe", "fast", "-o", str(tmp_path / "y.intq")]
+    assert main(words) == 0
+    shown = capsys.readouterr().err
+    assert "intq convert: all 4 calibration samples are the same" in shown
+    assert ".py:" not in shown

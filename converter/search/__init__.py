@@ -115,7 +115,7 @@ def plans(
     unmeasured = {name: dict.fromkeys(row, 0.0) for name, row in cost.items()}
     unit = float(sum(int(np.prod(net.shape(node.inputs[1]))) for node in nodes)) if what == "bits" else 1.0
     said = f"{what} on average" if what == "bits" else what
-    solve(unmeasured, cost, budget - rest, said, unit)  # an impossible budget is said before anything is measured
+    solve(unmeasured, cost, budget - rest, said, unit, rest)  # an impossible budget is said before anything is measured
     most = {name: max(row) for name, row in allowed.items()}
     if what != "latency_ms" and (total := rest + sum(cost[name][bits] for name, bits in most.items())) <= budget:
         return [Plan(most, total)]

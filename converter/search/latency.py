@@ -91,7 +91,7 @@ def within(known: Latencies, table: Mapping[str, Mapping[int, float]], budget: f
     """The choices of least total in `table` whose network was timed to fit the budget, and its time; `known` has every choice once."""
     for _ in range(CORRECTIONS):
         try:
-            plan = solve(table, known.layers, budget - known.rest, "latency_ms")
+            plan = solve(table, known.layers, budget - known.rest, "latency_ms", rest=known.rest)
         except RecipeError:
             if all(whole > budget for _, whole in known.seen):
                 raise

@@ -15,12 +15,14 @@ from ...errors import RecipeError
 Table = Mapping[str, Mapping[int, float]]  # layer -> bits -> value
 
 
-def solve(sensitivity: Table, cost: Table, budget: float, what: str, unit: float = 1.0) -> dict[str, int]:
-    """Bits per layer. Raises `RecipeError` where even the cheapest choices exceed the budget; `unit`: what one of `what` is in the costs."""
+def solve(sensitivity: Table, cost: Table, budget: float, what: str, unit: float = 1.0, rest: float = 0.0) -> dict[str, int]:
+    """Bits per layer. Raises `RecipeError` where even the cheapest choices exceed the budget; `unit`: what one of `what` is in the costs,
+    `rest`: what the budget that was asked for had for other things."""
     cells = [(layer, bits) for layer, row in sensitivity.items() for bits in row]
     least = sum(min(cost[layer].values()) for layer in sensitivity)
     if least > budget:
-        raise RecipeError(f"recipe: no choice of bits fits a budget of {budget / unit:g} {what}; the least possible is {least / unit:g}")
+        asked, possible = (budget + rest) / unit, (least + rest) / unit
+        raise RecipeError(f"recipe: no choice of bits fits a budget of {asked:g} {what}; the least possible is {possible:g}")
     if not cells:
         return {}
     values = np.array([max(sensitivity[layer][bits], 0.0) for layer, bits in cells])

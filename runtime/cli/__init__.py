@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 import textwrap
+import warnings
 
 from ..errors import Error
 from ..extras import missing
@@ -55,7 +56,10 @@ def main(argv: list[str] | None = None) -> int:
             f"intq {verb}", description=textwrap.fill(text, 80), epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter
         )
         module.add_arguments(sub)
-        code: int = module.main(sub.parse_args(argv[1:]))
+        args = sub.parse_args(argv[1:])
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *where: print(f"intq {verb}: {message}", file=sys.stderr)
+            code: int = module.main(args)
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # the reader has seen enough
