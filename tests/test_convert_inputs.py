@@ -148,6 +148,12 @@ def test_recipes() -> None:
         recipe.load("nowhere.toml")
 
 
+def test_the_document_names_every_key() -> None:
+    text = (Path(__file__).resolve().parents[1] / "docs" / "accuracy.md").read_text()
+    keys = text[text.index("\nKeys: ") :].partition("\n\n")[0]
+    assert [key for key in recipe.Recipe.__struct_fields__ if f"`{key}`" not in keys] == []
+
+
 def test_numerics_are_checked_for_every_source() -> None:
     with pytest.raises(InputError, match="litert, tflm"):
         convert(PROTO, calibration=X, numerics="tensorflow")

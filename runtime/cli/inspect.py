@@ -42,7 +42,8 @@ def main(args: argparse.Namespace) -> int:
 
 
 def facts(model: Model, bounds: bool) -> dict[str, Any]:
-    nodes = []
+    """What `--json` prints (docs/json.md)."""
+    session, nodes = Session(model), []
     for node in model.graph.nodes:
         assert isinstance(node.attrs, Op)
         v = View(model.graph, node)
@@ -54,11 +55,10 @@ def facts(model: Model, bounds: bool) -> dict[str, Any]:
         )  # fmt: skip
     found: dict[str, Any] = {
         "name": model.name, "numerics": model.numerics, "recipe": model.recipe, "macs": model.macs, "constant_bytes": model.weight_bytes,
-        "arena_bytes": Session(model).arena_bytes, "nodes": nodes,
+        "arena_bytes": session.arena_bytes, "nodes": nodes,
         "inputs": msgspec.to_builtins(model.inputs), "outputs": msgspec.to_builtins(model.outputs),
+        "sizes": model.sizes(), "choices": session.choices,
     }  # fmt: skip
-    found["sizes"] = model.sizes()
-    found["choices"] = Session(model).choices
     if bounds:
         found["bounds"] = msgspec.to_builtins(model.bounds)
     return found
