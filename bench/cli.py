@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..format import check_target, write_atomically
+from ..kernel_api import NO_NATIVE
 
 
 def _positive(text: str) -> int:
@@ -204,7 +205,7 @@ def _peaks(args: argparse.Namespace) -> int:
         tick("measuring")
         found = [p.as_dict() for p in peaks.measure(args.seconds)]
     if not found:
-        raise InputError("no peak kernels: the compiled extension is missing, or was built for another CPU")
+        raise InputError(f"no peak kernels: {NO_NATIVE}")
     result: dict[str, Any] = {"environment": environment.describe(args.isa), "peaks": found, "caches": peaks.cache_sizes()}
     _write(result, args.json, lambda: show.peaks_table(found, environment.headline(result["environment"])))
     return 0

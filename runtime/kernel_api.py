@@ -13,9 +13,10 @@ from .errors import UnsupportedError
 from .kernels import ref
 from .kernels.table import Row, closure, ffi, isas, lib, pick, table
 
-__all__ = ["Row", "closure", "ffi", "function", "have_native", "have_numba", "isas", "lib", "pick", "table"]
+__all__ = ["NO_NATIVE", "Row", "closure", "ffi", "function", "have_native", "have_numba", "isas", "lib", "pick", "table"]
 
 KERNELS = Path(ref.__file__).parent
+NO_NATIVE = "the compiled kernels are missing: there was no C compiler when intq was installed; install one (gcc or clang) and then intq again"
 
 
 def have_native() -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import os
 import threading
+import warnings
 import weakref
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +18,7 @@ from .checks import batchable
 from .engine import Engine, NativeEngine, PythonEngine
 from .errors import InputError
 from .graph import Array, Graph, Port
-from .kernel_api import have_native, have_numba
+from .kernel_api import NO_NATIVE, have_native, have_numba
 from .model import Model, load
 from .walk import NodeProfile
 
@@ -58,8 +59,8 @@ class Session:
     """Runs a model. Thread-safe (calls lock), picklable, and usable after a fork.
 
     model: a Model or a path. threads: CPU threads for one call. isa: caps the instruction sets ("auto" = best, or INTQ_ISA).
-    backend: "native" (C), "numba", "reference" (NumPy), "auto" = the first that is there. batch: samples per internal call; any number
-    may be passed to `run`. The bytes of the result depend on none of these.
+    backend: "native" (C), "numba", "reference" (NumPy), "auto" = the first that is there, with a warning unless it is "native".
+    batch: samples per internal call; any number may be passed to `run`. The bytes of the result depend on none of these.
 
     Raises InputError for arguments out of range.
     """
@@ -73,8 +74,10 @@ class Session:
         threads, batch = whole("threads", threads, 256), whole("batch", batch, 65536)
         if backend == "auto":
             backend = "native" if have_native() else "numba" if have_numba() else "reference"
+            if backend != "native":
+                warnings.warn(f"{NO_NATIVE}; running {backend} (ask for backend={backend!r} to mean it)", stacklevel=2)
         if backend == "native" and not have_native():
-            raise InputError("the compiled extension is missing; install a C compiler and reinstall, or use backend='numba' or 'reference'")
+            raise InputError(f"{NO_NATIVE}, or use backend='numba' or 'reference'")
         if backend == "numba" and not have_numba():
             raise InputError("backend='numba' needs the extra intq[jit]")
         self.options = {"threads": threads, "isa": isa, "backend": backend, "batch": batch}

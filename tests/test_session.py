@@ -186,3 +186,14 @@ def test_an_output_that_is_an_input_or_an_alias() -> None:
         result = Session(Model(g), backend=backend).run(x)
         assert np.array_equal(result["same"], x)
         assert np.array_equal(result["flat"], x.reshape(2, 6))
+
+
+def test_without_the_compiled_kernels_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never silently slower."""
+    import intq.session
+
+    monkeypatch.setattr(intq.session, "have_native", lambda: False)
+    with pytest.warns(UserWarning, match="install one"):
+        assert Session(Model(network())).options["backend"] in ("numba", "reference")
+    with pytest.raises(InputError, match="compiled kernels are missing"):
+        Session(Model(network()), backend="native")

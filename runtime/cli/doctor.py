@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..kernel_api import closure, have_native, have_numba, isas, table
+from ..kernel_api import NO_NATIVE, closure, have_native, have_numba, isas, table
 from ..model import Model
 from ..selftest import network
 from ..session import Session
@@ -65,6 +65,8 @@ def cpu_name() -> str:
 def show(report: dict[str, Any]) -> None:
     print(f"intq {report['version']}, Python {report['python']}, {report['cpu']} ({report['machine']})")
     print(f"compiled kernels: {'yes' if report['native'] else 'no'}; Numba: {'yes' if report['numba'] else 'no'}")
+    if not report["native"]:
+        print(NO_NATIVE)
     for name, usable in report["isas"].items():
         print(f"  {name:14} {'usable' if usable else 'not on this CPU'}")
     print("kernels chosen:")
