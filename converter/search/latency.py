@@ -1,7 +1,8 @@
 """Latency of every layer on this machine at every number of bits: a table that a sum predicts the network's latency from.
 
-FBNet (Wu et al. 2019, arXiv:1812.03443) and HAWQ-V3 (Yao et al. 2021, arXiv:2011.10680): operators run one after the
-other, so their times add up. A network is timed node by node; the sum is scaled to the time of the whole, which has no clock between nodes.
+FBNet (Wu et al. 2019, arXiv:1812.03443, equation 3: LAT(a) = sum_l LAT(b_l)) and HAWQ-V3 (Yao et al. 2021, arXiv:2011.10680): operators
+run one after the other, so their times add up. A network is timed node by node; the sum is scaled to the time of the whole, which has no
+clock between nodes.
 Uniform networks fill the table. A layer may take another time between other neighbours (caches, conversions), so that the network of a
 plan is timed too, and the table corrected by it.
 """
