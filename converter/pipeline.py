@@ -240,7 +240,10 @@ def calibrate(
         if recipe.budget and not net.pinned:
             calibrator = Rivals(wanted, recipe.calibrator)
         else:
-            calibrator = Several({name: CALIBRATORS[name]() for name in dict.fromkeys(wanted.values())}, wanted)
+            several = {name: CALIBRATORS[name]() for name in dict.fromkeys(wanted.values())}
+            for each in several.values():
+                each.ends = ranges.ends(net)
+            calibrator = Several(several, wanted)
         observe(net, replay, rest, calibrator, progress, picker)
         found.update((name, as_range(calibrator, name, bits[name])) for name in rest)
     return found, calibrator

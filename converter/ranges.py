@@ -70,6 +70,15 @@ def observed(net: Float) -> list[str]:
     return [name for name in names if name not in net.pinned]
 
 
+def ends(net: Float) -> frozenset[str]:
+    """The outputs of the network, and the values that they are copies of."""
+    found = set(net.outputs)
+    for node in reversed(net.nodes):
+        if found.intersection(node.outputs) and moved(net, node):
+            found.add(node.inputs[0])
+    return frozenset(found)
+
+
 def possible(node: Node) -> tuple[float, float]:
     """An interval that holds every value of a node's first output, whatever its inputs."""
     if node.clamp is not None:

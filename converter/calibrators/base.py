@@ -8,7 +8,12 @@ from ..ir import Array
 
 
 class Calibrator(abc.ABC):
-    """Collects statistics per tensor name; its memory depends on the number of tensors, never on the number of samples."""
+    """Collects statistics per tensor name; its memory depends on the number of tensors, never on the number of samples.
+
+    `ends`: the tensors that are outputs of the network.
+    """
+
+    ends: frozenset[str] = frozenset()
 
     @abc.abstractmethod
     def observe(self, name: str, array: Array) -> None:

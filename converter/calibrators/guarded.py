@@ -7,7 +7,8 @@ CLIPPED / samples times. With 32 and with 128 samples, of weights from 1 (plain 
 lose on the random networks of docs/coverage.md, few images and long tails, nor on the trained ones of docs/accuracy.md.
 
 A vector per sample (pooled features, gates, scores) shows few values: the next input's often lie outside. It keeps all that it has shown and
-a margin of 1 + sqrt(2 / samples) beside it. What is a whole image has values enough.
+a margin of 1 + sqrt(2 / samples) beside it. What is a whole image has values enough. The network's own outputs get no margin: what is cut off
+there misleads no later layer, and its steps are what the user sees.
 """
 
 from __future__ import annotations
@@ -39,6 +40,6 @@ class Guarded(Mse):
         if bits < 8 or found.width == 0.0:
             return super().range(name, bits)
         if name in self.vectors:
-            margin = 1 + math.sqrt(2 / self.samples[name])
+            margin = 1.0 if name in self.ends else 1 + math.sqrt(2 / self.samples[name])
             return margin * min(found.low, 0.0), margin * max(found.high, 0.0)
         return self.search(found, bits, max(1.0, CLIPPED / self.samples[name]))

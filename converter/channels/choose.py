@@ -15,6 +15,7 @@ import numpy as np
 from ..calibrate import FloatRunner
 from ..data import Replay, rebatch
 from ..ir import Array, Float
+from ..quantize import QParam
 from ..ranges import assign, observed
 from .slots import Slots
 
@@ -123,6 +124,7 @@ def noise(net: Float, slots: Slots, found: Statistics, s: Array, component: Arra
         np.add.at(times, which.reshape(-1), 1)
         ratio = params[name].scale ** 2 * float((s[which] ** 2 * found.busy[name]).mean()) / 12 / signal[name]
         result.append(Share(name, int(component[which.max()]), ratio))
+    result += products_and_sums(net, slots, found, params, s, component, signal)
     by_slot /= np.maximum(times, 1)
     for reader in slots.readers:
         name, weight = reader.node.output, net.constants[reader.node.inputs[1]].astype(np.float64)
@@ -135,6 +137,23 @@ def noise(net: Float, slots: Slots, found: Statistics, s: Array, component: Arra
         read = (energy * inside**2).sum() * params[reader.node.inputs[0]].scale ** 2
         ratio = float(made + read) / len(weight) / 12 * float(found.busy[name].mean()) / signal[name]
         result.append(Share(name, int(component[reader.slots.max()]), ratio))
+    return result
+
+
+def products_and_sums(
+    net: Float, slots: Slots, found: Statistics, params: Mapping[str, QParam], s: Array, component: Array, signal: Mapping[str, float]
+) -> list[Share]:
+    """What rounding the operands of Add, Sub and Mul does to the result; a factor's noise is multiplied by the other factor."""
+    result = []
+    for node in net.nodes:
+        names = net.activations(node)
+        if node.op not in ("Add", "Sub", "Mul") or len(names) != 2 or node.output not in signal or not all(name in found.square for name in names):
+            continue
+        for name, other in (names, names[::-1]):
+            which = slots.of[name]
+            power = float(found.square[other].mean()) if node.op == "Mul" else 1.0
+            ratio = params[name].scale ** 2 * float((s[which] ** 2).mean()) / 12 * power * float(found.busy[node.output].mean()) / signal[node.output]
+            result.append(Share(node.output, int(component[which.max()]), ratio))
     return result
 
 
