@@ -16,7 +16,7 @@ from .errors import UnsupportedError
 from .fuse import residual_adds
 from .graph import Array, Graph, Tensor
 from .kernel_api import ffi, pick
-from .memory import Pool, aligned
+from .memory import SLACK, Pool, aligned
 from .ops import Op, View, coded, dense, planes, sparse
 from .ops.elementwise import Add
 from .steps import Step, bind
@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from .kernel_api import Row
     from .ops.product import DwConv2d, Product
 
-SLACK = 128
 SCRATCH = 16384
-PAD_CHANNELS = 64
+PAD_CHANNELS = 64  # INTQ_PAD_CHANNELS of kernels/decl.h
 LONG_RUN = 8192
 IN_PLACE = {"add", "mul", "lut8"}  # rows that read an element before they write the one in its place, and never again
 

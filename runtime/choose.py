@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .kernel_api import ffi, lib
-from .memory import Pool, aligned
+from .memory import SLACK, Pool, aligned
 from .steps import Step, bind
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ def clock(b: Builder, forms: list[list[Step]]) -> list[int]:
     """Least nanoseconds that the steps of each form take on one thread, on buffers of zeros; the forms take turns, so that a busy machine
     or a change of its frequency meets all of them."""
     names = list(dict.fromkeys(name for steps in forms for s in steps for name in (*s.reads, *s.writes)))
-    buffers = {name: aligned(b.sizes[name] + 128) for name in names}
-    scratch = aligned(b.scratch_bytes + 128)
+    buffers = {name: aligned(b.sizes[name] + SLACK) for name in names}
+    scratch = aligned(b.scratch_bytes + SLACK)
     pointers = {name: ffi.cast("void *", buffer.ctypes.data) for name, buffer in buffers.items()}
     bound = [(bind(steps, pointers.__getitem__), len(steps)) for steps in forms]
     best = [2**62] * len(forms)

@@ -13,7 +13,7 @@ import numpy as np
 from .build import Builder, Plan
 from .graph import Array, Graph, Node
 from .kernel_api import closure, ffi, function, lib
-from .memory import aligned
+from .memory import SLACK, aligned
 from .ops import Op, View
 from .walk import NodeProfile, walk
 
@@ -40,7 +40,7 @@ class NativeEngine:
         self.arena_bytes = self.plan.arena_bytes
         self.memory = self.plan.allocate()
         self.scratch_bytes = self.plan.scratch_bytes
-        self.scratch = aligned(self.scratch_bytes * threads + 128)
+        self.scratch = aligned(self.scratch_bytes * threads + SLACK)
         self.steps = self.plan.bind(self.memory)
         self.scratch_pointer = ffi.cast("uint8_t *", self.scratch.ctypes.data)
         self.count = len(self.plan.steps)

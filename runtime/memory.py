@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+SLACK = 128  # readable bytes behind whatever a kernel reads: INTQ_SLACK of kernels/decl.h
 HUGE = 2 << 20
 WORTH = 1 << 20  # smaller requests stay on ordinary pages
 

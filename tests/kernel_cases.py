@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 from intq.kernels.table import Row, ffi, table
+from intq.memory import SLACK
 
-SLACK = 128
 FLAG_NO_MIN_WEIGHT, FLAG_UNSIGNED_A = 1, 2
 ROUNDINGS = ("q15", "shift", "q31_single", "q31_double")
 

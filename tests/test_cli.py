@@ -128,6 +128,14 @@ def test_commands_of_the_documents_parse() -> None:
     assert seen >= 8
 
 
+def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(EXAMPLES)
+    (code,) = re.findall(r"^```python\n(.*?)^```", (EXAMPLES.parent / "README.md").read_text(), re.M | re.S)
+    printed = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert float(printed.split()[0]) > 0.98
+    assert "conv2d q15" in printed
+
+
 def test_doctor() -> None:
     report = json.loads(intq("doctor", "--json"))
     assert report["self_test"]

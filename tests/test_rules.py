@@ -98,6 +98,14 @@ def test_c_params_are_declared() -> None:
     assert steps - NO_OPS <= {op for op, _ in defs.rows("ops.def", "OP")}, "an op of kernels.def is not in ops.def"
 
 
+def test_sizes_that_python_and_c_share() -> None:
+    if lib is None:
+        pytest.skip("needs the compiled extension")
+    from intq import build, memory
+
+    assert (memory.SLACK, build.PAD_CHANNELS) == (lib.INTQ_SLACK, lib.INTQ_PAD_CHANNELS)
+
+
 def test_every_op_has_scalar_c() -> None:
     if lib is None:
         pytest.skip("needs the compiled extension")
