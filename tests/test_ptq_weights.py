@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import intq
 import numpy as np
 import onnx.helper as h
@@ -109,6 +111,9 @@ def test_the_ridge_grows_where_few_positions_meet_many_weights() -> None:
             assert errors[1] < 0.8 * errors[0]
     assert chosen[64].ridge > 4 * chosen[20_000].ridge
     assert steadied(weight, scale, 4, drawn(64)).ridge == DAMPING  # one sample: no halves
+    grouped = [Moments(np.repeat(m.hessian, 20, axis=0), np.repeat(m.cross, 20, axis=0), 20) for m in (whole, *halves)]
+    many = steadied(np.repeat(weight, 20, axis=0), np.repeat(scale, 20, axis=0), 4, replace(grouped[0], halves=(grouped[1], grouped[2])))
+    assert (many.groups, many.ridge) == (20, chosen[20_000].ridge)
 
 
 def test_ranges_of_weights() -> None:

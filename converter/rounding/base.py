@@ -132,10 +132,14 @@ class Sums:
         return both
 
     def moments(self) -> Moments:
+        """The sums are used up: of a large kernel they are hundreds of megabytes."""
         self._flush()
         mean = [v / self.count for v in self._linear]
-        hessian, cross = (s / self.count - np.einsum("gk,gl->gkl", m, mean[0]) for s, m in zip(self._square, mean, strict=True))
-        return Moments(hessian, cross, len(hessian))
+        for square, m in zip(self._square, mean, strict=True):
+            square /= self.count
+            for group, left, right in zip(square, m, mean[0], strict=True):
+                group -= np.outer(left, right)
+        return Moments(self._square[0], self._square[1], len(mean[0]))
 
 
 def rows(view: Array, outer: tuple[int, ...], chosen: Array, size: int) -> Array:

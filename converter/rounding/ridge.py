@@ -16,7 +16,7 @@ from .base import DAMPING, Moments
 from .gptq import gptq
 
 RIDGES = tuple(DAMPING * 4.0**step for step in range(8))
-ROWS = 128  # output channels that are enough to choose by
+ROWS, GROUPS = 128, 8  # output channels of a group, and groups, that are enough to choose by
 FEWEST = 16  # inputs of a weight row: fewer, as of a depthwise convolution, are known well from any number of samples
 
 
@@ -29,8 +29,9 @@ def steadied(weight: Array, scale: Array, bits: int, found: Moments) -> Moments:
     found = replace(found, halves=None)
     if halves is None or found.keep is not None or found.table is not None or count < FEWEST:
         return found
-    every = max(1, weight.shape[1] // ROWS)
-    weight, scale = weight[:, ::every], scale[:, ::every]
+    each, every = max(1, found.groups // GROUPS), max(1, weight.shape[1] // ROWS)
+    weight, scale = weight[::each, ::every], scale[::each, ::every]
+    halves = some(halves[0], each), some(halves[1], each)
     least, best = np.inf, DAMPING
     for ridge in RIDGES:
         total = 0.0
@@ -40,6 +41,11 @@ def steadied(weight: Array, scale: Array, bits: int, found: Moments) -> Moments:
             break
         least, best = total, ridge
     return replace(found, ridge=max(best / 2, DAMPING))
+
+
+def some(found: Moments, each: int) -> Moments:
+    """Of every `each`-th group."""
+    return replace(found, hessian=found.hessian[::each], cross=found.cross[::each], groups=len(found.hessian[::each]))
 
 
 def unseen(weight: Array, rounded: Array, judge: Moments) -> float:
