@@ -13,7 +13,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { SPINS = 20000, SLICES_PER_PART = 4 };
+enum { SPINS = 20000, SLICES_PER_PART = 4, MIN_SLICE = 16, APART = 128 }; /* APART: bytes between what different threads write */
 static const uint64_t UNIT = 0xffffffff; /* the mask of a unit; as a claim: beyond every range */
 
 typedef struct {
@@ -21,7 +21,7 @@ typedef struct {
     int64_t index;
     pthread_t thread;
     atomic_uint_fast64_t claim; /* of this thread's range */
-    char apart[64];             /* from the next one's claim */
+    char apart[APART];
 } worker;
 
 struct intq_pool_s {
@@ -29,11 +29,14 @@ struct intq_pool_s {
     const intq_step *step;
     uint8_t *scratch;
     int64_t scratch_bytes;
-    atomic_uint ticket;
     atomic_int_fast64_t parts, units; /* of the current step; read before a claim, valid if the claim succeeds */
-    atomic_int_fast64_t done;
-    atomic_int_fast64_t asleep;
     atomic_int quit;
+    char apart0[APART]; /* who waits reads the ticket all the time */
+    atomic_uint ticket;
+    char apart1[APART];
+    atomic_int_fast64_t done;
+    char apart2[APART];
+    atomic_int_fast64_t asleep;
     pthread_mutex_t lock;
     pthread_cond_t wake;
     worker *workers;
@@ -56,8 +59,9 @@ static void take_range(intq_threads *t, int64_t part, int64_t index) {
     for (;;) {
         const int64_t begin = (int64_t)(at & UNIT), units = atomic_load(&t->units), parts = atomic_load(&t->parts);
         const int64_t first = units * part / parts, last = units * (part + 1) / parts;
-        const int64_t slice = (last - first + SLICES_PER_PART - 1) / SLICES_PER_PART;
         if (begin >= last) return;
+        /* neighbouring units share the preparation of their inputs: small ranges stay whole */
+        const int64_t quarter = (last - first + SLICES_PER_PART - 1) / SLICES_PER_PART, slice = quarter > MIN_SLICE ? quarter : MIN_SLICE;
         const int64_t end = begin + slice < last ? begin + slice : last;
         if (!atomic_compare_exchange_weak(claim, &at, (at & ~UNIT) | (uint64_t)end)) continue;
         const intq_step *s = t->step; /* cannot change before these units are counted as done */

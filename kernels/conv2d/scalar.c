@@ -37,9 +37,9 @@ static void set_band_geometry(intq_conv2d *p) {
     p->row_pixels = (int32_t)((needed + p->stride_w - 1) / p->stride_w);
 }
 
-/* `total` rows in blocks of about as many as fit, even ones. */
+/* `total` rows in blocks of about as many as fit, an even number of even ones: two threads take half each. */
 static int64_t even_blocks(int64_t total, int64_t fit, int64_t tile) {
-    const int64_t blocks = (total + fit - 1) / fit;
+    const int64_t least = (total + fit - 1) / fit, blocks = least > 1 ? conv_round_up(least, 2) : 1;
     return conv_min(conv_round_up((total + blocks - 1) / blocks, tile), total);
 }
 
@@ -124,7 +124,8 @@ static void choose(intq_conv2d *p) {
     }
     const int64_t blocks = p->m_blocks * p->groups;
     const int64_t parts = blocks >= MIN_BLOCKS ? 1 : (MIN_BLOCKS + blocks - 1) / blocks;
-    p->panels_per_block = (p->panels + parts - 1) / parts;
+    const int64_t line = 64 / p->nr > 1 ? 64 / p->nr : 1; /* panels: threads shall not write the same cache lines */
+    p->panels_per_block = conv_min(conv_round_up((p->panels + parts - 1) / parts, line), p->panels);
     p->n_blocks = (p->panels + p->panels_per_block - 1) / p->panels_per_block;
     p->panel_bytes = p->segs * conv_round_up(p->seg_k, p->ku) * p->nr;
     p->chunk = (int32_t)(ACC_BYTES / (4 * p->nr));
