@@ -91,7 +91,8 @@ static int64_t rows_per_block(const intq_conv2d *p) {
     const int64_t deep = p->segs * p->seg_k, streams = p->ku >= 64 && deep * p->nr <= CONV_PANEL_BYTES; /* amx.c: past the L1 cache */
     const int64_t budget = deep >= DEEP && streams ? 4 * A_BYTES : many && deep >= DEEP ? A_BYTES / 8 : weights > BIG_WEIGHTS ? 4 * A_BYTES : A_BYTES;
     const int64_t most = p->mode == CONV_IM2COL && p->lda < DEEP ? COLUMNS_BYTES / p->lda : MAX_ROWS;
-    const int64_t fit = conv_min(budget / (p->segs * p->seg_k + p->oc), most) / tile * tile;
+    const int64_t few = pixels_of(p) * (p->segs * p->seg_k + p->oc) <= 2 * A_BYTES ? pixels_of(p) : 0; /* weights read once */
+    const int64_t fit = few && few <= most ? few : conv_min(budget / (p->segs * p->seg_k + p->oc), most) / tile * tile;
     return fit < tile ? tile : fit;
 }
 
