@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     models = what.add_parser("models", help="whole networks, beside onnxruntime, OpenVINO and LiteRT")
     _common(models)
     _networks(models)
-    models.add_argument("--threads", type=_positive, default=1)
+    models.add_argument("--threads", type=_positive, default=1, help="CPU threads of every engine (default 1)")
     models.add_argument("--rounds", type=_positive, default=15, help="interleaved rounds (default 15)")
     models.add_argument("--seconds", type=float, default=0.03, help="seconds of calls per engine and round (default 0.03)")
     models.add_argument("--peer", action="append", metavar="NAME", help="only this peer (may be repeated), or none; default: all installed")
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     files = what.add_parser("files", help="quantized .tflite files of your own, beside LiteRT")
     _common(files)
     files.add_argument("files", nargs="+", type=Path, metavar="FILE.tflite")
-    files.add_argument("--threads", type=_positive, default=1)
+    files.add_argument("--threads", type=_positive, default=1, help="CPU threads of every engine (default 1)")
     files.add_argument("--rounds", type=_positive, default=15, help="interleaved rounds (default 15)")
     files.add_argument("--seconds", type=float, default=0.03, help="seconds of calls per engine and round (default 0.03)")
 
@@ -75,8 +75,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _common(profile)
     profile.add_argument("model", help="an .intq or quantized .tflite file, or the name of a network of the benchmark")
     profile.add_argument("--models", metavar="FOLDER", help="folder with the networks' files (default: INTQ_SHARED)")
-    profile.add_argument("--threads", type=_positive, default=1)
-    profile.add_argument("--rounds", type=_positive, default=50)
+    profile.add_argument("--threads", type=_positive, default=1, help="CPU threads (default 1)")
+    profile.add_argument("--rounds", type=_positive, default=50, help="profiled runs, of which the medians are shown (default 50)")
 
 
 @contextlib.contextmanager

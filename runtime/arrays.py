@@ -29,6 +29,8 @@ def opened(path: str | os.PathLike[str], mapped: bool = False) -> Iterator[Array
         yield loaded
     except (Error, MemoryError):
         raise
+    except PermissionError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
     except Exception as error:  # zipfile, zlib, tokenize and NumPy each have their own kinds
         # NumPy takes what it does not know for a pickle, and advises to trust it
         why = "it is of another kind, or holds Python objects" if "pickle" in str(error) else error

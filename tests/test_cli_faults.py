@@ -170,3 +170,10 @@ def test_warnings_are_lines_for_people(tmp_path: Path, capsys: pytest.CaptureFix
     shown = capsys.readouterr().err
     assert "intq convert: all 4 calibration samples are the same" in shown
     assert ".py:" not in shown
+
+
+def test_a_target_that_cannot_be_written_is_said_before_the_work(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.import_module("intq.cli.run"), "Session", lambda *a, **k: pytest.fail("works first"))
+    assert "no such folder" in reason(capsys, "run", model, "-o", tmp_path / "none" / "y.npz")

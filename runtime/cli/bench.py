@@ -1,4 +1,4 @@
-"""Time models and kernels, beside other engines. Needs the extras intq[peers] and intq[report] for the comparison and the chart."""
+"""Time models and kernels, beside other engines. Needs the extra intq[convert], for the comparison intq[peers], for a chart intq[report]."""
 
 from __future__ import annotations
 

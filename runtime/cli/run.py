@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 
-from ..format import write_atomically
+from ..format import check_target, write_atomically
 from ..model import load
 from ..session import Session
 from .common import add_numerics, read_inputs
@@ -29,6 +29,8 @@ def add_arguments(p: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
+    if args.output:
+        check_target(args.output)
     session = Session(load(args.model, numerics=args.numerics), threads=args.threads, isa=args.isa, backend=args.backend, batch=args.batch)
     x = read_inputs(args.input, session.model.inputs) if args.input else random_inputs(session, args.quantized)
     start = time.perf_counter()
