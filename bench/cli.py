@@ -9,11 +9,14 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..format import check_target, write_atomically
 from ..kernel_api import NO_NATIVE
+
+if TYPE_CHECKING:
+    from .networks import Network
 
 
 def _positive(text: str) -> int:
@@ -107,17 +110,27 @@ def _write(result: dict[str, Any], target: str | None, table: Callable[[], Any])
         write_atomically(target, (text + "\n").encode())
 
 
+def _chosen(names: list[str] | None, folder: Path | None) -> list[Network]:
+    """The networks asked for by name, or all whose files are there; those left out are said on stderr."""
+    from . import networks
+
+    chosen = networks.by_name(names)
+    if names:
+        return chosen
+    found = [n for n in chosen if n.onnx is None or (folder is not None and (folder / n.onnx).exists())]
+    if folder is None:
+        print("no models folder (--models FOLDER or INTQ_SHARED): only the network that the benchmark builds itself", file=sys.stderr)
+    for network in chosen if folder is not None else ():
+        if network not in found:
+            print(f"{network.name}: left out, {folder} has no {network.onnx}", file=sys.stderr)
+    return found
+
+
 def _models(args: argparse.Namespace) -> int:
     from . import models, networks, show
 
     folder = networks.models_folder(args.models)
-    chosen = networks.by_name(args.network)
-    if folder is None:
-        own = [n for n in chosen if n.onnx is None]
-        if args.network and len(own) < len(chosen):
-            raise InputError("name the folder with the networks: --models FOLDER or INTQ_SHARED")
-        print("no models folder (--models FOLDER or INTQ_SHARED): only the network that the benchmark builds itself", file=sys.stderr)
-        chosen = own
+    chosen = _chosen(args.network, folder)
     if args.profile:
         return _profiles(args, chosen, folder)
     with _status() as tick:
@@ -131,7 +144,7 @@ def _models(args: argparse.Namespace) -> int:
     return 0
 
 
-def _profiles(args: argparse.Namespace, chosen: list[Any], folder: Path | None) -> int:
+def _profiles(args: argparse.Namespace, chosen: list[Network], folder: Path | None) -> int:
     from .. import Session
     from ..converter import convert
     from . import profile, show

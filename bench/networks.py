@@ -7,6 +7,7 @@ and seeded noise in the range of the input elsewhere.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import getpass
 import os
@@ -27,7 +28,11 @@ CALIBRATION = 32
 
 def cache_dir() -> Path:
     """Where built and quantized models are kept between runs: INTQ_BENCH_CACHE, or a private folder of the temporary directory."""
-    path = Path(os.environ.get("INTQ_BENCH_CACHE") or Path(tempfile.gettempdir()) / f"intq-bench-{getpass.getuser()}")
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container may run under a number that has no name
+        user = str(os.getuid())
+    path = Path(os.environ.get("INTQ_BENCH_CACHE") or Path(tempfile.gettempdir()) / f"intq-bench-{user}")
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if hasattr(os, "getuid") and path.stat().st_uid != os.getuid():
         raise InputError(f"{path} belongs to somebody else; set INTQ_BENCH_CACHE to a folder of your own")
@@ -82,8 +87,9 @@ class Network:
     def calibration(self, folder: Path | None, count: int = CALIBRATION) -> Array:
         """(count or fewer, *shape) float32."""
         data = folder.parent / "data" if folder is not None else None
-        if self.real is not None and data is not None and data.is_dir():
-            return np.ascontiguousarray(self.real(data)[:count], dtype=np.float32)
+        if self.real is not None and data is not None:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # another `data` beside the models, or none
+                return np.ascontiguousarray(self.real(data)[:count], dtype=np.float32)
         noise = np.random.default_rng(1).random((count, *self.shape), dtype=np.float32)
         return np.asarray(self.low + (self.high - self.low) * noise, dtype=np.float32)
 

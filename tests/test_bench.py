@@ -96,8 +96,18 @@ def test_unknown_names_are_refused(tmp_path: Path) -> None:
         networks.NETWORKS[0].path(None)
 
 
-def test_calibration_without_data_is_seeded_noise_in_range() -> None:
-    a, b = (networks.NETWORKS[2].calibration(None, 3) for _ in range(2))
+def test_networks_whose_files_are_absent_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "ad_autoencoder.onnx").touch()
+    assert [n.name for n in cli._chosen(None, tmp_path)] == ["resnet50", "ad_autoencoder"]
+    assert "kws_dscnn: left out" in capsys.readouterr().err
+    assert [n.name for n in cli._chosen(["kws"], tmp_path)] == ["kws_dscnn"]
+    with pytest.raises(InputError, match=r"kws_dscnn\.onnx does not exist"):
+        cli.main(arguments("models", "--models", str(tmp_path), "--network", "kws", "--rounds", "1", "--peer", "none"))
+
+
+def test_calibration_without_data_is_seeded_noise_in_range(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    a, b = (networks.NETWORKS[2].calibration(folder, 3) for folder in (None, tmp_path / "models"))
     assert a.shape == (3, 3, 32, 32)
     assert np.array_equal(a, b)
     assert a.min() >= 0
