@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..binary import binarize
 from ..ir import Float
-from . import normalize  # noqa: F401  (registers rules)
+from . import normalize, pools  # noqa: F401  (they register rules)
 from .batchnorm import batchnorm_to_affine
 from .channelwise import channelwise_to_affine
 from .convtranspose import convtranspose_to_conv
@@ -19,6 +19,7 @@ from .fuse_unary import fuse_unary
 from .hoist_clamp import hoist_clamp
 from .linear import matmul_to_linear
 from .old_softmax import old_softmax
+from .stack_slices import stack_slices
 from .tidy import tidy
 
 Pass = Callable[[Float], None]
@@ -34,6 +35,7 @@ PASSES: tuple[Pass, ...] = (
     hoist_clamp,
     fuse_clamp,
     convtranspose_to_conv,
+    stack_slices,
     fuse_pad,
     fuse_unary,
     fuse_clamp,
