@@ -32,10 +32,10 @@ IN_PLACE = {"add", "mul", "lut8"}  # rows that read an element before they write
 
 
 class Builder:
-    """Collects the steps of one plan for a batch size and a chain of instruction sets."""
+    """Collects the steps of one plan for a batch size, a number of threads and a chain of instruction sets."""
 
-    def __init__(self, graph: Graph, chain: tuple[str, ...], batch: int) -> None:
-        self.graph, self.chain, self.batch = graph, chain, batch
+    def __init__(self, graph: Graph, chain: tuple[str, ...], batch: int, threads: int = 1) -> None:
+        self.graph, self.chain, self.batch, self.threads = graph, chain, batch, threads
         self.ffi = ffi
         self.steps: list[Step] = []
         self.aliases: dict[str, str] = {}

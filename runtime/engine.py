@@ -36,7 +36,7 @@ class NativeEngine:
 
     def __init__(self, graph: Graph, threads: int, isa: str, batch: int, plan: Plan | None = None) -> None:
         self.graph, self.threads, self.isa, self.batch = graph, threads, isa, batch
-        self.plan = plan or Builder(graph, closure(isa), batch).build()
+        self.plan = plan or Builder(graph, closure(isa), batch, threads).build()
         self.arena_bytes = self.plan.arena_bytes
         self.memory = self.plan.allocate()
         self.scratch_bytes = self.plan.scratch_bytes

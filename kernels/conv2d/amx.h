@@ -14,7 +14,7 @@
 #include "add/vector.inc"
 #include "conv2d/conv2d.inc"
 
-enum { OUTPUTS = 32 * 32, STEPS = 16, MAX_TOGETHER = 8, TOGETHER_BYTES = 16 << 10 };
+enum { OUTPUTS = 32 * 32, STEPS = 16, MAX_TOGETHER = 8, TOGETHER_BYTES = 24 << 10 };
 
 /* What a function is compiled for; constants at every call. */
 typedef struct {

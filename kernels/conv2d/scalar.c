@@ -91,8 +91,10 @@ static int64_t rows_per_block(const intq_conv2d *p) {
     const int64_t deep = p->segs * p->seg_k, streams = p->ku >= 64 && deep * p->nr <= CONV_PANEL_BYTES; /* amx.c: past the L1 cache */
     const int64_t budget = deep >= DEEP && streams ? 4 * A_BYTES : many && deep >= DEEP ? A_BYTES / 8 : weights > BIG_WEIGHTS ? 4 * A_BYTES : A_BYTES;
     const int64_t most = p->mode == CONV_IM2COL && p->lda < DEEP ? COLUMNS_BYTES / p->lda : MAX_ROWS;
-    const int64_t few = pixels_of(p) * (p->segs * p->seg_k + p->oc) <= 2 * A_BYTES ? pixels_of(p) : 0; /* weights read once */
-    const int64_t fit = few && few <= most ? few : conv_min(budget / (p->segs * p->seg_k + p->oc), most) / tile * tile;
+    const int64_t fit = conv_min(budget / (p->segs * p->seg_k + p->oc), most) / tile * tile, total = pixels_of(p);
+    if (total <= most && p->threads > 1 && p->mode != CONV_IM2COL && deep >= 2 * p->oc && total >= 4 * tile && fit >= total)
+        return conv_round_up(total / 2, tile); /* rows, not channels, to each thread: it reads what it wrote itself the step before */
+    if (total <= most && p->threads <= 1 && total * (deep + p->oc) <= 2 * A_BYTES) return total; /* the weights are read once */
     return fit < tile ? tile : fit;
 }
 

@@ -66,7 +66,7 @@ def gemm_row(b: Builder, weights: Array) -> Any:
 def lower(b: Builder, v: View, op: Product, weights: Array, geometry: dict[str, int], pixels: int) -> None:
     variant = "s16" if op.rounding == "i64_15" else "any"
     row = b.row("conv2d", variant)
-    p = b.new("intq_conv2d", weights=b.constant(weights, "int8_t *"), **geometry)
+    p = b.new("intq_conv2d", weights=b.constant(weights, "int8_t *"), threads=b.threads, **geometry)
     if variant == "any":
         gemm = gemm_row(b, weights)
         p.gemm = b.ffi.cast("intq_gemm_fn *", gemm.c.fn)
