@@ -140,6 +140,8 @@ def graph_bounds(graph: Graph) -> dict[str, list[Bound]]:
 
 def batchable(graph: Graph) -> bool:
     """Whether one plan may serve any batch size: axis 0 is 1 everywhere and no op mixes it."""
+    if any(p.tensor in graph.constants for p in graph.outputs):  # which a batch does not make longer
+        return False
     if graph.states or any(not t.shape or t.shape[0] != 1 for t in graph.activations()):
         return False
     if any(not p.shape or p.shape[0] != 1 or p.perm[0] != 0 for p in (*graph.inputs, *graph.outputs)):

@@ -110,8 +110,8 @@ class Session:
         Raises InputError for a wrong name, shape, dtype or NaN.
         """
         arrays = [q.check(a) for q, a in zip(self._quantizers, self._named(x), strict=True)]
-        n = self._samples([a.shape for a in arrays], [p.shape for p in self.model.inputs])
-        results = [np.empty((n, *d.shape[1:]) if self._splits(n, d.shape) else d.shape, np.float32) for d in self._dequantizers]
+        n = self._samples([a.shape for a in arrays], [p.shape for p in self.model.inputs], [d.shape for d in self._dequantizers])
+        results = [np.empty((n, *d.shape[1:]) if d.shape[:1] == (1,) else d.shape, np.float32) for d in self._dequantizers]
         with self._lock:
             for at in range(0, n, self.batch) if n else ():
                 count = min(self.batch, n - at)
@@ -133,8 +133,8 @@ class Session:
                 raise InputError(f"input {info.name!r}: dtype {a.dtype}, expected {info.dtype}")
             if a.shape[1:] != info.shape[1:] or a.ndim != len(info.shape):
                 raise InputError(f"input {info.name!r}: shape {list(a.shape)}, expected {['N', *info.shape[1:]]} (storage layout {info.layout})")
-        n = self._samples([a.shape for a in arrays], [i.shape for i in self.inputs])
-        results = [np.empty((n, *o.shape[1:]) if self._splits(n, o.shape) else o.shape, o.dtype) for o in self.outputs]
+        n = self._samples([a.shape for a in arrays], [i.shape for i in self.inputs], [o.shape for o in self.outputs])
+        results = [np.empty((n, *o.shape[1:]) if o.shape[:1] == (1,) else o.shape, o.dtype) for o in self.outputs]
         with self._lock:
             for at in range(0, n, self.batch) if n else ():
                 count = min(self.batch, n - at)
@@ -233,14 +233,11 @@ class Session:
             raise InputError(f"the model has {len(names)} inputs; pass a dict with the names {names}")
         return [x]
 
-    def _splits(self, n: int, shape: tuple[int, ...]) -> bool:
-        return self.batchable or n != 1 or (bool(shape) and shape[0] == 1)
-
-    def _samples(self, shapes: list[tuple[int, ...]], expected: list[tuple[int, ...]]) -> int:
-        """How many runs of one sample the arrays hold."""
+    def _samples(self, shapes: list[tuple[int, ...]], expected: list[tuple[int, ...]], outputs: list[tuple[int, ...]]) -> int:
+        """How many runs of one sample the arrays hold: 1 where an input, or an output that the results would lie along, has no axis for more."""
         if all(s == e for s, e in zip(shapes, expected, strict=True)):
             return 1
-        if any(not e or e[0] != 1 for e in expected):
+        if any(e[:1] != (1,) for e in (*expected, *outputs)):
             raise InputError(f"shapes {[list(s) for s in shapes]} given, exactly {[list(e) for e in expected]} expected: this model fixes its batch")
         counts = {s[0] for s in shapes}
         if len(counts) != 1:

@@ -197,3 +197,46 @@ def test_without_the_compiled_kernels_it_says_so(monkeypatch: pytest.MonkeyPatch
         assert Session(Model(network())).options["backend"] in ("numba", "reference")
     with pytest.raises(InputError, match="compiled kernels are missing"):
         Session(Model(network()), backend="native")
+
+
+def with_outputs(*outputs: tuple[str, tuple[int, ...]]) -> Model:
+    """x[1, 10] as it is (`y`), without its first axis (`flat`), and constants that are outputs (`row`, `list`)."""
+    g = Graph("outputs")
+    g.tensor("x", (1, 10))
+    for name, shape in (("y", (1, 10)), ("flat", (10,))):
+        g.tensor(name, shape)
+        g.node(Reshape(), ["x"], [name])
+    g.constant("row", np.arange(10, dtype=np.int8)[None])
+    g.constant("list", np.arange(10, dtype=np.int8))
+    g.inputs = [Port(name="x", tensor="x", shape=(1, 10), perm=(0, 1))]
+    g.outputs = [Port(name=name, tensor=name, shape=shape, perm=tuple(range(len(shape)))) for name, shape in outputs]
+    return Model(g)
+
+
+@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("batch", [1, 4])
+def test_outputs_without_a_batch_axis(backend: str, batch: int) -> None:
+    """One sample gives them whole; several would need an axis to lie along."""
+    session = Session(with_outputs(("flat", (10,))), backend=backend, batch=batch)
+    x = np.arange(10, dtype=np.int8)[None]
+    assert session.run(x).tolist() == session.run_quantized(x).tolist() == x[0].tolist()
+    for count in (0, 2, 3):
+        with pytest.raises(InputError, match="fixes its batch"):
+            session.run(np.zeros((count, 10)))
+        with pytest.raises(InputError, match="fixes its batch"):
+            session.run_quantized(np.zeros((count, 10), np.int8))
+
+
+@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("batch", [1, 4])
+def test_constants_as_outputs(backend: str, batch: int) -> None:
+    session = Session(with_outputs(("y", (1, 10)), ("row", (1, 10)), ("list", (1, 10))), backend=backend, batch=batch)
+    for count in (1, 3):
+        x = np.arange(10 * count, dtype=np.int8).reshape(count, 10)
+        found = session.run(x)
+        assert found["y"].tolist() == x.tolist()
+        assert found["row"].tolist() == found["list"].tolist() == [list(range(10))] * count
+    found = session.run_quantized(x[:1])
+    assert [found[name].tolist() for name in ("y", "row", "list")] == [x[:1].tolist(), [list(range(10))], list(range(10))]
+    with pytest.raises(InputError, match="fixes its batch"):
+        session.run_quantized(x)
