@@ -143,6 +143,7 @@ def popcount_peak() -> float:
 
 
 def run(what: list[str], isa: str) -> dict[str, Any]:
+    """The curves named in `what` ("sparsity", "bits"), timed under the cap `isa`, ready for JSON (docs/json.md)."""
     result: dict[str, Any] = {"environment": describe(isa)}
     if "sparsity" in what:
         result["sparsity"] = sparsity(isa)
