@@ -238,7 +238,7 @@ def calibrate(
         settings, bits = settings_of(net, recipe), activation_bits(net, recipe)
         wanted = {name: str(settings[name].calibrator) for name in rest}
         if recipe.budget and not net.pinned:
-            calibrator = Rivals(wanted, recipe.calibrator)
+            calibrator = Rivals(wanted, recipe.calibrator, ranges.ends(net))
         else:
             several = {name: CALIBRATORS[name]() for name in dict.fromkeys(wanted.values())}
             for each in several.values():
