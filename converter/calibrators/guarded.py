@@ -6,7 +6,7 @@ whose answer suffers. The fewer samples there are, the more of the tails have no
 CLIPPED / samples times. With 32 and with 128 samples, of weights from 1 (plain `mse`) to 256 and without end (`minmax`), these neither
 lose on the random networks of docs/coverage.md, few images and long tails, nor on the trained ones of docs/accuracy.md.
 
-A vector per sample (pooled features, gates, scores) shows few values: the next input's often lie outside. It keeps all that it has shown and
+A vector per sample (pooled features, gates) shows few values: the next input's often lie outside. It keeps all that it has shown and
 a margin of 1 + sqrt(2 / samples) beside it. What is a whole image has values enough. The network's own outputs get no margin: what is cut off
 there misleads no later layer, and its steps are what the user sees.
 """
