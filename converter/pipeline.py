@@ -103,6 +103,10 @@ def convert_onnx(model: str | Path | onnx.ModelProto, data: Any, recipe: Recipe,
     if not net.pinned:  # an already quantized network keeps its integers
         samples = None if picker is None else picker.samples()
         recipe = conversion.recipe = with_ratios(conversion, recipe, samples)
+        asked = recipe.prune
+        if asked is not None and asked.tune and samples is not None:
+            zeros = prune.fitted(net, asked, samples, conversion.params)
+            recipe = conversion.recipe = msgspec.structs.replace(recipe, prune=zeros)
         if recipe.budget and samples is not None:
             candidates, others = search_bits(conversion, samples, progress), changes(conversion, names, samples)
             found = best_of(candidates, net, partial(params_of, conversion), samples, lambda: statistics(model, net), progress, others)
@@ -111,6 +115,7 @@ def convert_onnx(model: str | Path | onnx.ModelProto, data: Any, recipe: Recipe,
             conversion.recipe, conversion.weights = found
         else:
             conversion.weights = quantize_all(net, conversion.params, recipe, samples, lambda: statistics(model, net), progress)
+        conversion.recipe = msgspec.structs.replace(conversion.recipe, prune=asked)
     conversion.lowered = lower(net, conversion.params, conversion.weights)
     return conversion
 

@@ -183,7 +183,8 @@ def needs_data(recipe: Recipe) -> bool:
     """Whether some layer is rounded or corrected by samples, or a search is asked for."""
     roundings = {recipe.rounding, *(layer.rounding for layer in recipe.layers.values())}
     corrections = {recipe.bias_correction, *(layer.bias_correction for layer in recipe.layers.values())}
-    pruned = recipe.prune is not None and (recipe.prune.method in ("second_order", "apoz") or recipe.prune.spread == "sensitivity")
+    cut = recipe.prune
+    pruned = cut is not None and (cut.method in ("second_order", "apoz") or cut.spread == "sensitivity" or cut.tune > 0)
     return pruned or bool(recipe.budget) or bool(roundings - {None, "nearest"}) or "empirical" in corrections
 
 

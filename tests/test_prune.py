@@ -174,14 +174,17 @@ def test_zeros_of_a_pruned_source_stay(kind: str) -> None:
         assert not stored[w.transpose(0, 2, 3, 1) == 0].any()
 
 
+CUTS = [("resnet8", {"spread": "sensitivity"}), ("resnet20", {"spread": "sensitivity"}), ("resnet8", {"pattern": "2:4", "tune": 30})]
+
+
 @pytest.mark.full
-@pytest.mark.parametrize("name", ["resnet8_cifar10.onnx", "resnet20_cifar10.onnx"])
-def test_half_of_the_weights_cost_at_most_a_point(name: str) -> None:
-    raw = name.startswith("resnet8")
+@pytest.mark.parametrize(("name", "cut"), CUTS)
+def test_half_of_the_weights_cost_at_most_a_point(name: str, cut: dict[str, Any]) -> None:
+    raw = name == "resnet8"
     x, labels = shared.cifar_raw() if raw else shared.cifar_normalized()
     calibration = (shared.cifar_raw("calib") if raw else shared.cifar_normalized("calib"))[0]
-    source = shared.model(name)
-    model = convert(source, calibration=calibration, recipe={"base": "best", "samples": 512, "prune": {"spread": "sensitivity"}})
+    source = shared.model(f"{name}_cifar10.onnx")
+    model = convert(source, calibration=calibration, recipe={"base": "best", "samples": 512, "prune": cut})
     runner = InferenceSession(str(source))
     feed = runner.get_inputs()[0].name
     want = np.concatenate([runner.run(None, {feed: x[i : i + 500]})[0] for i in range(0, len(x), 500)]).argmax(axis=1)

@@ -14,6 +14,7 @@ import numpy as np
 from ..ir import Array, Float, Node
 from ..quantize import QParam, QWeight, float_weights, layers, quantize_layer
 from .settings import Prune, group_of
+from .tune import tuned
 from .weights import prune_layer
 
 PERCENT = (0, 20, 35, 50, 60, 70, 80, 90)
@@ -70,6 +71,26 @@ def by_sensitivity(net: Float, prune: Prune, samples: Mapping[str, Array], param
     cost = {name: {p: (1 - p / 100) * size[name] for p in tried} for name in size}
     solved = solve(table, cost, (1 - prune.ratio) * sum(size.values()), "weights that stay")
     return {name: p / 100 for name, p in solved.items()}
+
+
+def fitted(net: Float, prune: Prune, samples: Mapping[str, Array], params: Mapping[str, QParam]) -> Prune:
+    """Prunes the layers and tunes the whole, in place; returns how rounding keeps the zeros: by size, where they are the least."""
+    from ..lockstep import Site, walk
+    from ..rounding.base import moments
+
+    cuts, found = ratios(net, prune), dict[str, Array]()
+
+    def visit(site: Site) -> QWeight:
+        weight = site.weight
+        if site.node.name in cuts:
+            own = moments(site) if prune.method == "second_order" else None
+            weight = found[site.node.inputs[1]] = prune_layer(site.node, weight, prune, cuts[site.node.name], own)[0]
+        return QWeight(weight, np.ones(len(weight)), site.bias)
+
+    walk(net, params, samples, visit)
+    zeros = {n.name: float((found[n.inputs[1]] == 0).mean()) for n in prunable(net) if n.name in cuts}
+    net.constants.update(tuned(net, found, samples, prune.tune))
+    return Prune(method="magnitude", ratio=0.0, layers=zeros, keep=())
 
 
 def alone(net: Float, names: set[str], prune: Prune, samples: Mapping[str, Array], params: Mapping[str, QParam]) -> dict[str, Array]:
