@@ -8,3 +8,4 @@ static inline int32x4_t codes_dot(int32x4_t acc, int8x16_t w, int8x16_t v) {
 #include "dense_codes/neon.inc"
 
 CODES_TBL(neon)
+CODES_LINEAR(neon)

@@ -8,3 +8,4 @@
 #include "dense_codes/neon.inc"
 
 CODES_TBL(neon_dotprod)
+CODES_LINEAR(neon_dotprod)
