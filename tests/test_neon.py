@@ -12,11 +12,13 @@ from export_tools import ARM, need, run
 from intq import Session, choose
 from intq.kernels import defs
 from intq.model import Model
+from intq.ops import coded
 from plan_c import Case, program
 
 sys.path.insert(0, str(Path(__file__).parent / "conformance"))
 import generate
 import lowbit
+import test_coded as codes
 import test_lowbit_sparse as zeros
 import test_planes as planes
 
@@ -96,6 +98,20 @@ def test_sparse_forms(form: str, objects: list[str], tmp_path: Path, monkeypatch
         x = rng.integers(-128, 128, model.graph.of("x").shape, dtype=np.int8)
         cases.append(Case(f"z{i}", model, [([x], [Session(model, backend="reference").run_quantized(x)])]))
     assert sum("spconv2d" in {step.row.op for step in case.plan.steps} for case in cases) >= 8
+    everywhere(compile_cases(cases, objects, tmp_path), len(cases))
+
+
+def test_linear_codes(objects: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights of two, three or four values as codes of one or two bits: one row of outputs, several, and an odd count of them."""
+    monkeypatch.setattr(choose, "PREFER", ["-bit codes"])
+    monkeypatch.setattr(coded, "LEAST", 1)
+    cases, rng = [], np.random.default_rng(6)
+    for shape, n in (((1, 333), 7), ((1, 5), 33), ((1, 2, 64), 64), ((1, 3, 130), 100)):
+        for values in ((-127, 127), (3, 90), (-1, 0, 1), (-126, -42, 42, 126)):
+            model = Model(codes.one_product(rng, values, shape, n, "q15"))
+            x = rng.integers(-128, 128, shape, dtype=np.int8)
+            cases.append(Case(f"k{len(cases)}", model, [([x], [Session(model, backend="reference").run_quantized(x)])]))
+            assert {step.row.variant for step in cases[-1].plan.steps if step.row.op == "dense_codes"} == {"linear"}
     everywhere(compile_cases(cases, objects, tmp_path), len(cases))
 
 
