@@ -10,7 +10,7 @@ enum { LEFT = 24 << 10 };
 
 /* Output rows of the product. A dropped one goes where the next row goes, which is written later. */
 static int8_t *const *row_pointers(const intq_conv2d *p, const conv_block *b, int32_t *acc, int8_t *y) {
-    int8_t **rows = (int8_t **)(acc + 2 * OUTPUTS), *to = y + b->out * p->oc;
+    int8_t **rows = (int8_t **)(acc + OUTPUTS), *to = y + b->out * p->oc;
     for (int64_t i = 0; i < b->rows; i += b->pitch) {
         for (int64_t k = i; k < conv_min(i + b->run, b->rows); k++, to += p->oc) rows[k] = to;
         for (int64_t k = i + b->run; k < conv_min(i + b->pitch, b->rows); k++) rows[k] = to;
@@ -67,7 +67,7 @@ void intq_conv2d_any_amx(const void *params, void *const *io, int64_t begin, int
     if (p->gemm == intq_gemm_s8s8_32x32x4_amx) {
         pipeline l;
         l.waiting.acc = NULL;
-        l.turn = l.bank = 0;
+        l.bank = 0;
         l.f = NULL;
         if (p->residual) l.add = add_constants_of(p->residual);
         amx_begin(16);

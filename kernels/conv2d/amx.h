@@ -4,6 +4,7 @@
  * reach over a whole tile. So while 1024 outputs are multiplied, the 1024 before are requantized in 16 steps of 64, spread evenly over
  * the products. Tile instructions run in order: a store waits for its product, and what is behind it waits too. So a store stands behind
  * two products of other accumulators, for the last two accumulators these are the first ones of the next product.
+ * Both products share one buffer, so that the first-level cache keeps more of the panel: half of it is requantized before it is written again.
  * The four accumulators are 32 rows by 32 columns, or 64 rows by 16 columns for narrow panels. */
 #ifndef INTQ_CONV2D_AMX_H
 #define INTQ_CONV2D_AMX_H
@@ -117,13 +118,13 @@ INLINE void store_second(int32_t *acc, int tile, shape s) {
 
 /* One product of 64 deep into the four accumulators, with `steps` steps of a job. The first one of a product (`first`) starts the
  * accumulators and stores the second half of the ones before, the last one stores the first half of its own. */
-INLINE void multiply(const int8_t *a, int64_t lda, const int8_t *b, int32_t *acc, int32_t *before, const job *j, const rq512 *params, int *i,
-                     int steps, int first, int last, shape s) {
+INLINE void multiply(const int8_t *a, int64_t lda, const int8_t *b, int32_t *acc, const job *j, const rq512 *params, int *i, int steps,
+                     int first, int last, shape s) {
     LOAD_LEFT(4, a);
     _tile_loadd(6, b, 128);
     if (first) _tile_zero(0);
     _tile_dpbssd(0, 4, 6);
-    if (first) store_second(before, 2, s);
+    if (first) store_second(acc, 2, s);
     if (first) _tile_zero(1);
     if (s.tall) {
         LOAD_LEFT(5, a + 16 * lda);
@@ -132,7 +133,7 @@ INLINE void multiply(const int8_t *a, int64_t lda, const int8_t *b, int32_t *acc
         _tile_loadd(7, b + 64, 128);
         _tile_dpbssd(1, 4, 7);
     }
-    if (first) store_second(before, 3, s);
+    if (first) store_second(acc, 3, s);
     finish_steps(j, params, i, (steps + 3) / 4, s);
     if (s.tall)
         LOAD_LEFT(7, a + 32 * lda);
@@ -156,10 +157,9 @@ INLINE void multiply(const int8_t *a, int64_t lda, const int8_t *b, int32_t *acc
     finish_steps(j, params, i, steps / 4, s);
 }
 
-/* The product of the rows from `a` on with a panel, while the one before (job j, its accumulators `before`, of which half are still in
- * tiles) is finished: `steps` of it with each of the first products and the last. */
-INLINE void product(const intq_conv2d *p, const int8_t *a, const int8_t *b, int32_t *acc, int32_t *before, const job *j, ahead *w, int steps,
-                    shape s) {
+/* The product of the rows from `a` on with a panel, while the one before (job j, of whose accumulators half are still in tiles) is
+ * finished: `steps` of it with each of the first products and the last. */
+INLINE void product(const intq_conv2d *p, const int8_t *a, const int8_t *b, int32_t *acc, const job *j, ahead *w, int steps, shape s) {
     const int64_t lda = p->lda, segs = p->segs, *offset = p->seg_offset; /* segments of 64 each: prepare cut them */
     const int ends = steps == STEPS || (steps == 0 && segs == 1);
     const job held = steps ? *j : (job){0}; /* in registers */
@@ -167,19 +167,19 @@ INLINE void product(const intq_conv2d *p, const int8_t *a, const int8_t *b, int3
     if (steps) rq512_hold_q15(&params, j->q, s.left, s.tall ? RQ_QUAD : RQ_PAIR);
     int i = 0;
     __asm__ volatile("" ::: "memory"); /* gcc 12's tile loads do not say that they read memory */
-    multiply(a, lda, b, acc, before, &held, &params, &i, steps, 1, ends, s);
+    multiply(a, lda, b, acc, &held, &params, &i, steps, 1, ends, s);
     fetch(w);
     if (ends) return;
     int64_t segment = 1;
     for (; steps && i < STEPS - steps; segment++) {
-        multiply(a + offset[segment], lda, b + 2048 * segment, acc, before, &held, &params, &i, steps, 0, 0, s);
+        multiply(a + offset[segment], lda, b + 2048 * segment, acc, &held, &params, &i, steps, 0, 0, s);
         fetch(w);
     }
     for (; segment < segs - 1; segment++) {
-        multiply(a + offset[segment], lda, b + 2048 * segment, acc, before, &held, &params, &i, 0, 0, 0, s);
+        multiply(a + offset[segment], lda, b + 2048 * segment, acc, &held, &params, &i, 0, 0, 0, s);
         fetch(w);
     }
-    multiply(a + offset[segment], lda, b + 2048 * segment, acc, before, &held, &params, &i, steps, 0, 1, s);
+    multiply(a + offset[segment], lda, b + 2048 * segment, acc, &held, &params, &i, steps, 0, 1, s);
     fetch(w);
 }
 
@@ -189,7 +189,7 @@ INLINE void finish_all(const job *j, shape s) {
     for (int i = 0; i < STEPS;) finish_steps(j, &params, &i, 4, s);
 }
 
-typedef void product_fn(const intq_conv2d *p, const int8_t *a, const int8_t *b, int32_t *acc, int32_t *before, const job *j, ahead *w);
+typedef void product_fn(const intq_conv2d *p, const int8_t *a, const int8_t *b, int32_t *acc, const job *j, ahead *w);
 
 /* The functions of one shape: product[n] finishes 2^n steps with each of the first products. */
 typedef struct {
@@ -199,9 +199,9 @@ typedef struct {
     void (*finish)(const job *j);
 } shape_functions;
 
-#define PRODUCT(name, steps, ...)                                                                                                    \
-    static void name(const intq_conv2d *p, const int8_t *a, const int8_t *b, int32_t *acc, int32_t *before, const job *j, ahead *w) { \
-        product(p, a, b, acc, before, j, w, steps, (shape){__VA_ARGS__});                                                                     \
+#define PRODUCT(name, steps, ...)                                                                                    \
+    static void name(const intq_conv2d *p, const int8_t *a, const int8_t *b, int32_t *acc, const job *j, ahead *w) { \
+        product(p, a, b, acc, j, w, steps, (shape){__VA_ARGS__});                                                    \
     }
 #define SHAPE(name, is_tall, ...)                                                                                                    \
     PRODUCT(name##_alone, 0, .tall = is_tall, __VA_ARGS__)                                                                            \
@@ -218,8 +218,7 @@ typedef struct {
  * requantization of a group of panels. */
 typedef struct {
     job waiting; /* acc is NULL: nothing waits */
-    int32_t *acc; /* of two products in turn */
-    int turn;
+    int32_t *acc;
     rq512 banks[2][MAX_TOGETHER];
     conv_panel panels[MAX_TOGETHER]; /* the current bank's */
     int64_t first, count;
@@ -230,7 +229,7 @@ typedef struct {
 
 static void pipeline_flush(pipeline *l) {
     if (!l->waiting.acc) return;
-    l->f->flush(l->acc + (l->turn ^ 1) * OUTPUTS);
+    l->f->flush(l->acc);
     l->f->finish(&l->waiting);
     l->waiting.acc = NULL;
 }
@@ -270,10 +269,9 @@ static void mixed(pipeline *l, const intq_conv2d *p, const conv_block *b, int64_
             const int64_t row = conv_min(i, b->rows - height); /* the last tile overlaps the one before */
             for (int64_t k = 0; k < n; k++) {
                 const conv_panel c = l->panels[k];
-                int32_t *const acc = l->acc + l->turn * OUTPUTS, *const last_acc = l->acc + (l->turn ^ 1) * OUTPUTS;
-                (l->waiting.acc ? busy : f->alone)(p, b->a + row * p->lda, c.weights, acc, last_acc, &l->waiting, &w);
+                (l->waiting.acc ? busy : f->alone)(p, b->a + row * p->lda, c.weights, l->acc, &l->waiting, &w);
                 l->waiting = (job){
-                    .acc = acc,
+                    .acc = l->acc,
                     .q = &l->banks[l->bank][k],
                     .rows = rows + row,
                     .out = y + (b->out + row) * p->oc + c.channel,
@@ -284,7 +282,6 @@ static void mixed(pipeline *l, const intq_conv2d *p, const conv_block *b, int64_
                     .add = add,
                     .residual = residual,
                 };
-                l->turn ^= 1;
             }
         }
     }
