@@ -1,6 +1,6 @@
 """What this machine can do, measured on the spot: integer peaks per instruction set and memory bandwidth per cache level.
 
-Every row `peak` of the kernel table is one figure; per cent of peak in the other benchmarks refers to these. The best of
+Every row `peak` of the kernel table is one figure; per cent of peak in the other benchmarks refers to the same rows. The best of
 several short runs counts: a limit is what the machine reaches undisturbed.
 """
 
@@ -116,9 +116,12 @@ def measure(seconds: float = 0.1, memory: dict[str, int] | None = None, tick: Ca
     return found
 
 
-def limit_of(isa: str, peaks: list[Peak]) -> float:
-    """GOPS that int8 products of `isa` are measured against, 0 where nothing was measured for it."""
-    return next((p.rate for p in peaks if f"{p.name}_{p.isa}" == LIMITS.get(isa)), 0.0)
+def limit_now(isa: str, seconds: float = 0.02) -> float:
+    """GOPS that int8 products of `isa` are measured against, measured now; 0 where the table or this CPU has no such limit.
+
+    Clocks follow the load of the machine and the mix of instructions, so a product's limit is taken right beside the product."""
+    row = next((r for r in usable_peaks() if f"{r.variant}_{r.isa}" == LIMITS.get(isa)), None)
+    return best_rate(row, seconds) / 1e9 if row else 0.0
 
 
 def bandwidth_of(size: int, peaks: list[Peak]) -> float:
