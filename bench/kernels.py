@@ -2,8 +2,8 @@
 
 A case becomes a graph of one node, and a plan in which the row under test is forced; so a new row needs nothing here. Times are
 those of the C steps alone, from the clock in the run loop: the median, and the best, which is what rates and per cents are taken
-from, because peaks are best times too. The peak of a product is measured anew right after it. GOPS count a multiply and an add as two; bytes are inputs, weights and
-outputs, each once.
+from, because peaks are best times too. The peak of a product is measured anew right after it. GOPS count a multiply and an add as
+two; bytes are inputs, weights and outputs, each once.
 """
 
 from __future__ import annotations

@@ -97,9 +97,15 @@ class Session:
         self._quantizers = [edge.Quantizer(p, graph.tensors[p.tensor], self._in[i], isa) for i, p in enumerate(graph.inputs)]
         self._dequantizers = [edge.Dequantizer(p, graph.tensors[p.tensor], self._out[i], isa) for i, p in enumerate(graph.outputs)]
         self._states = [(engine.buffer(s.read), engine.buffer(s.write)) for s in graph.states]
-        self._lock = threading.RLock()
+        self._renew_lock()
         _alive.add(self)
         self.reset()
+
+    def _renew_lock(self) -> None:
+        """A new lock, and the short way of `run` that holds it."""
+        self._lock = threading.RLock()
+        plain = self.batch == 1 and len(self._in) == len(self._out) == 1 and not self._states
+        self._direct = edge.direct(self._quantizers[0], self._invoke, self._dequantizers[0], self._lock) if plain else None
 
     # ----- running -----
 
@@ -109,6 +115,8 @@ class Session:
         x: an array [N, ...], or a dict of them by input name. Returns an array, or a dict by output name where the model has several.
         Raises InputError for a wrong name, shape, dtype or NaN.
         """
+        if self._direct and (y := self._direct(x)) is not None:
+            return y
         arrays = [q.check(a) for q, a in zip(self._quantizers, self._named(x), strict=True)]
         n = self._samples([a.shape for a in arrays], [p.shape for p in self.model.inputs], [d.shape for d in self._dequantizers])
         results = [np.empty((n, *d.shape[1:]) if d.shape[:1] == (1,) else d.shape, np.float32) for d in self._dequantizers]
@@ -251,7 +259,7 @@ _alive: weakref.WeakSet[Session] = weakref.WeakSet()
 def _renew_locks() -> None:
     """In a forked child, where no thread is left that could give back what it held."""
     for session in list(_alive):
-        session._lock = threading.RLock()
+        session._renew_lock()
 
 
 if hasattr(os, "register_at_fork"):

@@ -79,6 +79,27 @@ def test_empty_and_odd_arrays() -> None:
     assert np.array_equal(session.run(np.asfortranarray(X)), EXPECTED)
 
 
+def test_one_sample_in_every_form() -> None:
+    """A dense float32 sample takes a short way through `run`; whatever is not one gives the same floats or the same error."""
+    session, one, reversed_columns = Session(MODEL), X[:1], np.ascontiguousarray(X[:1, ..., ::-1])[..., ::-1]
+    read_only = one.copy()
+    read_only.flags.writeable = False
+    swapped = one.astype(one.dtype.newbyteorder())
+    others = (one.astype(np.float64), np.asfortranarray(one), one.tolist(), one.view(np.recarray), {"x": one})
+    for x in (one, read_only, reversed_columns, swapped, *others):
+        y = session.run(x)
+        assert y.dtype == np.float32
+        assert np.array_equal(y, EXPECTED[:1])
+    first = session.run(one)
+    session.run(X[1:2])
+    assert np.array_equal(first, EXPECTED[:1]), "results are the caller's, not the session's"
+    bad = one.copy()
+    bad[0, 0, 0, 0] = np.nan
+    with pytest.raises(InputError, match="NaN"):
+        session.run(bad)
+    assert np.array_equal(session.run(one), EXPECTED[:1]), "a refused sample leaves the session usable"
+
+
 def test_clone_pickle_and_threads_share_nothing_that_moves() -> None:
     session = Session(MODEL, threads=2)
     twin, copy = session.clone(), pickle.loads(pickle.dumps(session))
