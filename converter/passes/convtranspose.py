@@ -1,6 +1,7 @@
 """ConvTranspose as Conv: every phase of the stride is an ordinary convolution, and the phases are interleaved (sub-pixel convolution).
 
-Shi et al. 2016 (arXiv:1609.05158), section 3, read backwards: output[s*i + p] = sum over k of input[i - k] * weight[s*k + p].
+Shi et al. 2016 (Is the deconvolution layer the same as a convolutional layer?, arXiv:1609.07009), read backwards:
+output[s*i + p] = sum over k of input[i - k] * weight[s*k + p].
 """
 
 from __future__ import annotations

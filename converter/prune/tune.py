@@ -1,4 +1,4 @@
-"""Pruned weights fitted to the network's outputs: global AdaPrune (Frantar and Alistarh 2022, SPDY, arXiv:2201.13096, section 4.3).
+"""Pruned weights fitted to the network's outputs: global AdaPrune (Frantar and Alistarh 2022, SPDY, arXiv:2201.13096).
 
 The weights that stay, and all biases, follow the gradient of the squared difference to the float network's outputs; no label is used. Few
 samples are soon learnt by heart, so that every step sees new mixtures of two of them (Zhang et al. 2018, mixup, arXiv:1710.09412, equation 1):
