@@ -4,7 +4,8 @@ First the recipes, each held to a limit; then budgets of latency; then every met
 recipe "fast" (min-max ranges, nearest rounding), at 8-bit weights and activations (W8A8), 4-bit weights (W4A8) and both (W4A4); the
 first and last layer's weights and the network's inputs and outputs stay 8 bits. A cell is the loss of top-1 accuracy in points, and the
 share of inputs with the float network's class. The mixed row searches the bits of every layer under the bytes that the setting's
-uniform recipe takes; below the table it is compared with each uniform row, image by image.
+uniform recipe takes; below the table it is compared with each uniform row, image by image: in accuracy, and in the distance of the outputs from
+the float network's, which depends on no label.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from ..converter.onnx.load import read
 from ..converter.pipeline import convert_onnx, prepare
 from ..converter.search import stored_bytes
 from ..converter.search.latency import timed
+from ..converter.search.loss import divergences
 from ..converter.weights import average_bits
 from ..errors import InputError
 from .networks import models_folder
@@ -99,7 +101,8 @@ LINES = [
 class Task:
     file: str
     load: Callable[[Path], tuple[Array, Array, Array]]  # data folder -> calibration, inputs, labels
-    calibration: int = 128  # inputs to calibrate with for the table of methods
+    calibration: int  # inputs to calibrate with for the table of methods
+    samples: int = 128  # of them, to round and correct by; the others judge the plans of a search
 
 
 def _cifar(normalized: bool) -> Callable[[Path], tuple[Array, Array, Array]]:
@@ -128,9 +131,9 @@ def _imagenet(data: Path) -> tuple[Array, Array, Array]:
 
 
 TASKS = {
-    "resnet8": Task("resnet8_cifar10.onnx", _cifar(False)),
-    "resnet20": Task("resnet20_cifar10.onnx", _cifar(True)),
-    "mobilenet_v2": Task("mobilenet_v2_1.0_224.onnx", _imagenet, 64),
+    "resnet8": Task("resnet8_cifar10.onnx", _cifar(False), 512),
+    "resnet20": Task("resnet20_cifar10.onnx", _cifar(True), 512),
+    "mobilenet_v2": Task("mobilenet_v2_1.0_224.onnx", _imagenet, 128, 64),
 }
 
 
@@ -146,13 +149,15 @@ class Measured:
         self.x, self.y = x[order], y[order]
         runner = session(read(self.path), optimise=True)
         name = runner.get_inputs()[0].name
-        self.real = np.concatenate([runner.run(None, {name: self.x[i : i + 32]})[0] for i in range(0, len(self.x), 32)]).argmax(axis=1)
+        outputs = np.concatenate([runner.run(None, {name: self.x[i : i + 32]})[0] for i in range(0, len(self.x), 32)])
+        self.real = outputs.argmax(axis=1)
+        self.divergences = divergences(prepare(self.path)[0], outputs)
 
     def calibrate_with(self, count: int) -> None:
         self.calibration = self.data[np.linspace(0, len(self.data) - 1, min(count, len(self.data))).astype(int)]
 
     def cell(self, given: dict[str, Any]) -> tuple[Accuracy, Array, float, int]:
-        """The accuracy, the classes that the integers gave, the average bits of a weight, and the bytes of the model's file."""
+        """The accuracy, the outputs that the integers gave, the average bits of a weight, and the bytes of the model's file."""
         recipe = recipes.load({"base": "fast", **given})
         if SAME in recipe.budget.values():
             uniform = msgspec.structs.replace(recipe, budget={})
@@ -160,8 +165,9 @@ class Measured:
             recipe = msgspec.structs.replace(recipe, budget=budget, weights="int8", keep_int8=())
         conversion = convert_onnx(self.path, None if recipe.zero_shot else self.calibration, recipe)
         model = Model(conversion.graph)
-        classes = Session(model, batch=8).run(self.x).argmax(axis=1)
-        return task_accuracy(self.real, classes, self.y), classes, average_bits(conversion.net, conversion.weights), len(model.to_bytes())
+        outputs = Session(model, batch=8).run(self.x)
+        accuracy, bits = task_accuracy(self.real, outputs.argmax(axis=1), self.y), average_bits(conversion.net, conversion.weights)
+        return accuracy, outputs, bits, len(model.to_bytes())
 
 
 def lines(measured: dict[str, Measured]) -> None:
@@ -196,12 +202,17 @@ def latencies(measured: dict[str, Measured]) -> None:
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """`loss` in points, `same` in %, which inputs the integers got right: packed bits as hexadecimal digits; and the bytes of the file."""
+    """`loss` in points, `same` in %; as hexadecimal digits which inputs the integers got right, packed bits, and how far each output is from the
+    float network's, the root of its divergence in float16; the bytes of the file."""
 
     loss: float
     same: float
     right: str
+    apart: str
     bytes: int
+
+    def distances(self) -> Array:
+        return np.frombuffer(bytes.fromhex(self.apart), np.float16).astype(np.float64)
 
     def hits(self) -> Array:
         return np.unpackbits(np.frombuffer(bytes.fromhex(self.right), np.uint8)).astype(bool)
@@ -213,18 +224,21 @@ Cells = dict[str, dict[str, Cell]]  # by method and "network setting"
 def dominance(found: Cells, networks: list[str]) -> str:
     """The mixed row beside the uniform rows of each column, on the same inputs; those in larger files are counted, not compared.
 
-    `ahead`: the uniform row furthest ahead, with the inputs that only it (b) and only the mixed one (c) gets right, `better`: how many rows are
-    ahead by more than the allowance of a limit of 0 points, b - c > 1.64 sqrt(b + c). The row ahead is the luckiest of all, so that by chance
-    alone b - c reaches z sqrt(b + c) in one column of 20 for the z of a normal variable's tail of 5 % / rows.
+    Accuracy: `ahead` is the uniform row furthest ahead, with the inputs that only it (b) and only the mixed one (c) gets right, `better` how many
+    rows are ahead by more than the allowance of a limit of 0 points, b - c > 1.64 sqrt(b + c). The row ahead is the luckiest of all, so that by
+    chance alone b - c reaches z sqrt(b + c) in one column of 20 for the z of a normal variable's tail of 5 % / rows.
+    Distance: the mean over inputs of how far outputs are from the float network's, of the mixed row and of the nearest uniform one, with the
+    difference in standard errors of its mean over inputs, positive where the uniform row is nearer; and how many are nearer by any amount.
     """
-    head = "| | rows (in larger files) | less accurate, equal, more | better | furthest ahead | b, c | (b - c) / sqrt(b + c) | chance, up to |"
-    lines = [head, "|---" * 8 + "|"]
+    head = "| | rows (in larger files) | less accurate, equal, more | better | furthest ahead | b, c | (b - c) / sqrt(b + c) | chance, up to"
+    head += " | nearer | distance, mixed | nearest uniform | standard errors |"
+    lines = [head, "|---" * 12 + "|"]
     for column in (f"{network} {setting}" for network in networks for setting in SETTINGS):
         mixed = found.get(MIXED, {}).get(column)
         rivals = {method: row[column] for method, row in found.items() if column in row and method != MIXED}
         if mixed is None or not rivals:
             continue
-        own, count = mixed.hits(), len(rivals)
+        own, apart, count = mixed.hits(), mixed.distances(), len(rivals)
         rivals = {method: cell for method, cell in rivals.items() if cell.bytes <= LARGER * mixed.bytes}
         counts = {method: (int((cell.hits() & ~own).sum()), int((own & ~cell.hits()).sum())) for method, cell in rivals.items()}
         ahead = max(counts, key=lambda method: counts[method][0] - counts[method][1])
@@ -233,7 +247,13 @@ def dominance(found: Cells, networks: list[str]) -> str:
         better = sum(x - y > 1.64 * (x + y) ** 0.5 for x, y in counts.values())
         z = f"{(b - c) / max(b + c, 1) ** 0.5:+.2f} | {NormalDist().inv_cdf(1 - 0.05 / len(rivals)):.2f}"
         order = f"{signs.count(-1)}, {signs.count(0)}, {signs.count(1)} | {better}"
-        lines.append(f"| {column} | {len(rivals)} ({count - len(rivals)}) | {order} | {ahead} | {b}, {c} | {z} |")
+        distances = {method: cell.distances() for method, cell in rivals.items()}
+        nearer = sum(d.mean() < apart.mean() for d in distances.values())
+        least = min(distances, key=lambda method: distances[method].mean())
+        gain = apart - distances[least]
+        error = float(gain.std()) / len(gain) ** 0.5
+        near = f"{nearer} | {apart.mean():.4f} | {distances[least].mean():.4f}, {least} | {gain.mean() / error if error else 0.0:+.2f}"
+        lines.append(f"| {column} | {len(rivals)} ({count - len(rivals)}) | {order} | {ahead} | {b}, {c} | {z} | {near} |")
     return "\n".join(lines)
 
 
@@ -259,7 +279,7 @@ def main(argv: list[str] | None = None) -> int:
     p.add_argument("--only", choices=("recipes", "latency", "methods"), help="one of the tables")
     p.add_argument("--method", help="only methods whose name contains this")
     p.add_argument("--setting", action="append", choices=list(SETTINGS), help="may be repeated (default: all)")
-    p.add_argument("--calibration", type=int, help="calibration inputs (default: 128; for the methods on mobilenet_v2 64)")
+    p.add_argument("--calibration", type=int, help="calibration inputs (default: 128; for the methods all that there are)")
     p.add_argument("--images", type=int, default=2000, help="test inputs at most (default: 2000)")
     p.add_argument("--json", metavar="FILE", help="keep cells in FILE as they are measured, and take those that it has")
     args = p.parse_args(argv)
@@ -284,10 +304,13 @@ def main(argv: list[str] | None = None) -> int:
                 cell = f"{network} {setting}"
                 if (args.method and args.method not in method) or setting not in (args.setting or SETTINGS) or cell in found.get(method, {}):
                     continue
-                start, key = time.perf_counter(), plain({**bits, **given})
+                recipe = {**bits, **given, "samples": TASKS[network].samples}
+                start, key = time.perf_counter(), plain(recipe)
                 if key not in same:
-                    a, classes, _, size = measured.cell({**bits, **given})
-                    same[key] = Cell(100 * (a.b - a.c) / a.inputs, 100 * a.same, np.packbits(classes == measured.y).tobytes().hex(), size)
+                    a, outputs, _, size = measured.cell(recipe)
+                    right = np.packbits(outputs.argmax(axis=1) == measured.y).tobytes().hex()
+                    apart = np.sqrt(np.maximum(measured.divergences(outputs), 0)).astype(np.float16).tobytes().hex()
+                    same[key] = Cell(100 * (a.b - a.c) / a.inputs, 100 * a.same, right, apart, size)
                 done = found.setdefault(method, {})[cell] = same[key]
                 print(f"{cell}, {method}: {done.loss:+.2f} / {done.same:.1f}, {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
                 if store:

@@ -104,5 +104,16 @@ class Picker:
 
     def samples(self) -> dict[str, Array]:
         """By input, [count, ...], in the order of the stream."""
-        rows = [feeds for _, _, feeds in sorted(self._kept, key=lambda entry: entry[1])]
-        return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+        return stacked(self._kept)
+
+    def split(self, count: int) -> tuple[dict[str, Array], dict[str, Array]]:
+        """The samples that a picker with a limit of `count` would have kept, and the others; each in the order of the stream."""
+        by_key = sorted(self._kept, reverse=True)
+        first = max(1, count // self.unit)
+        return stacked(by_key[:first]), stacked(by_key[first:])
+
+
+def stacked(kept: list[tuple[float, int, dict[str, Array]]]) -> dict[str, Array]:
+    """By input; nothing where there are no samples."""
+    rows = [feeds for _, _, feeds in sorted(kept, key=lambda entry: entry[1])]
+    return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]} if rows else {}

@@ -33,7 +33,7 @@ from .quantize import QParam, QWeight, layers
 from .recipe import ACTIVATIONS, Layer, Recipe, named, needs_data
 from .search import Plan, plans, searched
 from .search.rivals import Rivals, promising, roundings
-from .search.trial import best_of
+from .search.trial import JUDGES, best_of
 from .weights import choices, needs_samples, quantize_all
 
 
@@ -94,14 +94,14 @@ def convert_onnx(model: str | Path | onnx.ModelProto, data: Any, recipe: Recipe,
     names = ranges.observed(net)
     if net.free_batch and wants_samples(net, recipe):
         net.free_batch = FloatRunner(net, net.outputs).takes_two()
-    picker = Picker(recipe.samples, unit_of(net)) if wants_samples(net, recipe) else None
+    picker = Picker(recipe.samples + (JUDGES if recipe.budget else 0), unit_of(net)) if wants_samples(net, recipe) else None
     if recipe.zero_shot and replay is None and not net.pinned:
         conversion.ranges = without_data(model, net, names, recipe)
     elif names:
         conversion.ranges, conversion.calibrator = calibrate(net, replay, names, recipe, progress, picker)
     conversion.params = params_of(conversion, recipe)
     if not net.pinned:  # an already quantized network keeps its integers
-        samples = None if picker is None else picker.samples()
+        samples, judges = (None, None) if picker is None else picker.split(recipe.samples)
         recipe = conversion.recipe = with_ratios(conversion, recipe, samples)
         asked = recipe.prune
         if asked is not None and asked.tune and samples is not None:
@@ -109,7 +109,7 @@ def convert_onnx(model: str | Path | onnx.ModelProto, data: Any, recipe: Recipe,
             recipe = conversion.recipe = msgspec.structs.replace(recipe, prune=zeros)
         if recipe.budget and samples is not None:
             candidates, others = search_bits(conversion, samples, progress), changes(conversion, names, samples)
-            found = best_of(candidates, net, partial(params_of, conversion), samples, lambda: statistics(model, net), progress, others)
+            found = best_of(candidates, net, partial(params_of, conversion), samples, lambda: statistics(model, net), progress, others, judges)
             conversion.params = params_of(conversion, found[0])
             conversion.ranges.update(ranges_of(conversion, found[0]))
             conversion.recipe, conversion.weights = found

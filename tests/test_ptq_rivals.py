@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import intq
 import numpy as np
 import pytest
 from intq.converter import pipeline, recipe
 from intq.converter.calibrators import CALIBRATORS
-from intq.converter.search import rivals
+from intq.converter.kept import Picker
+from intq.converter.lockstep import walk
+from intq.converter.search import rivals, trial
 from intq.converter.weights import quantize_all
 from intq.errors import InputError, RecipeError
 from test_ptq_weights import PROTO, X
@@ -93,6 +96,35 @@ def test_trials_are_judged_by_samples_that_no_layer_was_fitted_to() -> None:
     for name, weight in fitted.items():
         np.testing.assert_array_equal(trial[name].q, weight.q)
         np.testing.assert_allclose(trial[name].bias, weight.bias, rtol=1e-6)
+
+
+def test_what_calibration_has_beyond_the_samples_judges(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.concatenate([X, X + 1, X - 1, 2 * X])
+    picker, all_of_them = Picker(20), Picker(50)
+    for block in np.array_split(x, 7):
+        picker.add({"x": block})
+        all_of_them.add({"x": block})
+    fitted, judges = all_of_them.split(20)
+    np.testing.assert_array_equal(fitted["x"], picker.samples()["x"])
+    assert len(judges["x"]) == 30
+    assert not {row.tobytes() for row in fitted["x"]} & {row.tobytes() for row in judges["x"]}
+    assert picker.split(20)[1] == {}
+    seen = {"fit": set[int](), "judge": set[int]()}
+
+    def walked(*args: Any) -> Any:
+        seen["judge"].add(len(args[2]["x"]))
+        return walk(*args)
+
+    def quantized(*args: Any) -> Any:
+        seen["fit"].add(len(args[3]["x"]))
+        return quantize_all(*args)
+
+    monkeypatch.setattr(trial, "walk", walked)
+    monkeypatch.setattr(trial, "quantize_all", quantized)
+    conversion = pipeline.convert_onnx(PROTO, x, recipe.load({"base": "best", "budget": {"bits": 4.9}, "samples": 20}))
+    assert seen == {"fit": {20}, "judge": {len(x) - 20}}
+    again = pipeline.convert_onnx(PROTO, x, recipe.load(conversion.recipe.describe()))
+    assert intq.Model(again.graph).to_bytes() == intq.Model(conversion.graph).to_bytes()
 
 
 @pytest.mark.parametrize(

@@ -29,50 +29,61 @@ def gptq_cd(weight: Array, scale: Array, bits: int, found: Moments | None) -> Ar
 
 
 def rounded(weight: Array, scale: Array, bits: int, found: Moments | None, sweeps: int) -> Array:
+    """All groups at once, as [G, K, O]: the numbers of one step lie side by side."""
     assert found is not None
-    damped, wanted = found.damped(), target(weight, found)
-    q = np.empty_like(weight)
-    for group in range(found.groups):
-        order = np.argsort(-np.diagonal(found.hessian[group]), kind="stable")
-        back = np.argsort(order)
-        h = damped[group][np.ix_(order, order)]
-        w, s = wanted[group][:, order], scale[group][:, order]
-        top = np.full(w.shape, 2.0 ** (bits - 1) - 1) if found.keep is None else found.keep[group][:, order] * (2.0 ** (bits - 1) - 1)
-        q[group] = descend(w, s, top, h, eliminate(w.copy(), s, top, upper(h), found.table), sweeps, found.table)[:, back]
-    return q
+    top = np.full(weight.shape, 2.0 ** (bits - 1) - 1) * (1.0 if found.keep is None else found.keep)
+    order = np.argsort(-np.einsum("gkk->gk", found.hessian), axis=1, kind="stable")
+    h = np.take_along_axis(np.take_along_axis(found.damped(), order[:, :, None], 1), order[:, None, :], 2)
+    w, s, top = (np.ascontiguousarray(np.take_along_axis(v.transpose(0, 2, 1), order[:, :, None], 1)) for v in (target(weight, found), scale, top))
+    q = descend(w, s, top, h, eliminate(w.copy(), s, top, upper(h), found.table), sweeps, found.table)
+    return np.take_along_axis(q, np.argsort(order, axis=1)[:, :, None], 1).transpose(0, 2, 1)
 
 
 def upper(h: Array) -> Array:
-    """The upper triangular R with R^T R = h^-1, for positive definite h[K, K]: with J that reverses the order, h = (J L J)(J L J)^T for the
+    """The upper triangular R with R^T R = h^-1, for positive definite h[G, K, K]: with J that reverses the order, h = (J L J)(J L J)^T for the
     Cholesky factor L of J h J, and R is the inverse of J L J. A third of the work of inverting h first.
     """
-    factor, _ = dtrtri(np.linalg.cholesky(h[::-1, ::-1])[::-1, ::-1])
-    return np.asarray(factor)
+    return np.stack([dtrtri(factor[::-1, ::-1])[0] for factor in np.linalg.cholesky(h[:, ::-1, ::-1])])
 
 
 def eliminate(w: Array, scale: Array, top: Array, factor: Array, table: Array | None = None) -> Array:
-    """GPTQ's algorithm 1 on w[O, K] (destroyed), integers up to top[O, K]: `factor` is the upper Cholesky factor of the inverse Hessian."""
+    """GPTQ's algorithm 1 on w[G, K, O] (destroyed), integers up to top[G, K, O]: `factor` is the upper Cholesky factor of the inverse Hessian."""
     q = np.empty_like(w)
     for start in range(0, w.shape[1], BLOCK):
         stop = min(start + BLOCK, w.shape[1])
-        errors = np.empty((len(w), stop - start))
+        errors = np.empty((len(w), stop - start, w.shape[2]))
         for k in range(start, stop):
             q[:, k] = snap(w[:, k] / scale[:, k], top[:, k], table)
-            errors[:, k - start] = (w[:, k] - q[:, k] * scale[:, k]) / factor[k, k]
-            w[:, k + 1 : stop] -= errors[:, k - start, None] * factor[k, k + 1 : stop]
-        w[:, stop:] -= errors @ factor[start:stop, stop:]
+            error = (w[:, k] - q[:, k] * scale[:, k]) / factor[:, k, k, None]
+            errors[:, k - start] = error
+            w[:, k + 1 : stop] -= factor[:, k, k + 1 : stop, None] * error[:, None]
+        w[:, stop:] -= factor[:, start:stop, stop:].transpose(0, 2, 1) @ errors
     return q
 
 
 def descend(w: Array, scale: Array, top: Array, h: Array, q: Array, sweeps: int, table: Array | None = None) -> Array:
-    """Coordinate descent on (w - s q) H (w - s q)^T: with the others fixed, the best w_k - s_k q_k is -sum_j!=k e_j H_jk / H_kk."""
+    """Coordinate descent on (w - s q)^T H (w - s q): with the others fixed, the best w_k - s_k q_k is -sum_j!=k H_kj e_j / H_kk.
+
+    The sums are kept up to date block by block.
+    """
     error = w - scale * q
+    sums, diagonal = h @ error if sweeps else error, np.einsum("gkk->gk", h)[:, :, None]
     for _ in range(sweeps):
-        before = q.copy()
-        for k in range(w.shape[1]):
-            rest = error @ h[:, k] - error[:, k] * h[k, k]
-            q[:, k] = snap((w[:, k] + rest / h[k, k]) / scale[:, k], top[:, k], table)
-            error[:, k] = w[:, k] - scale[:, k] * q[:, k]
-        if np.array_equal(before, q):
+        moved_at_all = False
+        for start in range(0, w.shape[1], BLOCK):
+            stop = min(start + BLOCK, w.shape[1])
+            moved = np.zeros((len(w), stop - start, w.shape[2]))
+            for k in range(start, stop):
+                rest = sums[:, k] - error[:, k] * diagonal[:, k]
+                if k > start:
+                    rest += (h[:, k, None, start:k] @ moved[:, : k - start])[:, 0]
+                q[:, k] = snap((w[:, k] + rest / diagonal[:, k]) / scale[:, k], top[:, k], table)
+                after = w[:, k] - scale[:, k] * q[:, k]
+                moved[:, k - start] = after - error[:, k]
+                error[:, k] = after
+            if moved.any():
+                moved_at_all = True
+                sums += h[:, :, start:stop] @ moved
+        if not moved_at_all:
             break
     return q

@@ -1,6 +1,7 @@
-"""Plans of bits carried out one after the other: the best so far is left only for one that is clearly better on samples held out.
+"""Plans of bits carried out one after the other: the best so far is left only for one that is clearly better on samples that judge.
 
-The first is the uniform plan, so that what a search gives is as good as that or better, but for what the held out samples cannot tell.
+The first is the uniform plan, so that what a search gives is as good as that or better, but for what the judges cannot tell. Judges are samples
+that no layer is fitted to: those that calibration gives beyond the recipe's number, or a share held out where it gives no more.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from ...errors import RecipeError
 from ..bn_statistics import Statistics
 from ..calibrate import Progress
 from ..ir import Array, Float
+from ..lockstep import Site, walk
 from ..quantize import QParam, QWeight
 from ..recipe import Layer, Recipe
 from ..weights import quantize_all
 from .loss import divergences
 
-HELD = 0.25  # share of the samples that judge
+HELD = 0.25  # share of the samples that judge where there are no others
+JUDGES = 256  # others, at most
 CLEAR = 1.64  # standard errors of the mean difference, sample by sample, for one plan to replace another: 5 % by chance
 
 
@@ -31,15 +34,26 @@ def best_of(
     statistics: Callable[[], Statistics],
     progress: Progress | None = None,
     changes: Sequence[Mapping[str, str]] = (),
+    judges: Mapping[str, Array] | None = None,
 ) -> tuple[Recipe, dict[str, QWeight]]:
     """The best candidate and its weights; `params_of` gives the activations' parameters under a candidate.
 
-    The best one is then tried with each of `changes`, settings in place of its own. In a trial the outputs are compared on samples that
-    the layers were not fitted to; the winner is fitted to all. An interrupt (Ctrl-C) leaves the best so far; before there is one, the last
-    candidate with nearest rounding.
+    The best one is then tried with each of `changes`, settings in place of its own, which promise the same: the best by however little is kept.
+    An interrupt (Ctrl-C) leaves the best so far; before there is one, the last candidate with nearest rounding.
     """
     if not candidates:
         raise RecipeError("recipe: the search has no plan to try")
+
+    def trial(recipe: Recipe) -> tuple[dict[str, QWeight], Array]:
+        """Weights, and what judges say about them."""
+        params, ends = params_of(recipe), dict[str, tuple[Array, Array]]()
+        if judges:
+            weights = quantize_all(net, params, recipe, samples, statistics, progress)
+            walk(net, params, judges, fixed(weights), None, ends)
+        else:
+            weights = quantize_all(net, params, recipe, samples, statistics, progress, ends, HELD)
+        return weights, summed([divergences(net, real, name)(quantized) for name, (real, quantized) in sorted(ends.items())])
+
     best, least = None, np.zeros(0)
     try:
         count = len(candidates) + len(changes)
@@ -48,19 +62,22 @@ def best_of(
                 recipe = candidates[place]
             elif best is not None:
                 recipe = msgspec.structs.replace(best[0], **changes[place - len(candidates)])
-            ends: dict[str, tuple[Array, Array]] = {}
-            weights = quantize_all(net, params_of(recipe), recipe, samples, statistics, progress, ends, HELD)
-            losses = summed([divergences(net, real, name)(quantized) for name, (real, quantized) in sorted(ends.items())])
-            if best is None or clearly(losses, least):
+            weights, losses = trial(recipe)
+            if best is None or clearly(losses, least, CLEAR if place < len(candidates) else 0.0):
                 best, least = (recipe, weights), losses
-        winner = candidates[0] if best is None else best[0]
-        best = winner, quantize_all(net, params_of(winner), winner, samples, statistics, progress)
+        if best is None or not judges:  # the layers of a trial were fitted to a part
+            winner = candidates[0] if best is None else best[0]
+            best = winner, quantize_all(net, params_of(winner), winner, samples, statistics, progress)
     except KeyboardInterrupt:
         if best is None:
             quick = msgspec.structs.replace(candidates[-1], rounding="nearest", bias_correction="none", layers=nearest(candidates[-1]))
             best = quick, quantize_all(net, params_of(quick), quick, None, statistics)
-    assert best is not None
     return best
+
+
+def fixed(weights: Mapping[str, QWeight]) -> Callable[[Site], QWeight]:
+    """For a walk that measures what is there."""
+    return lambda site: weights[site.node.name]
 
 
 def summed(parts: list[Array]) -> Array:
@@ -70,13 +87,13 @@ def summed(parts: list[Array]) -> Array:
     return np.asarray(np.sum(parts, axis=0))
 
 
-def clearly(losses: Array, before: Array) -> bool:
-    """Whether `losses` are less than those `before` of the same samples, by more than chance. Their roots, which are distances, are compared:
-    the losses themselves would be ruled by few samples.
+def clearly(losses: Array, before: Array, errors: float = CLEAR) -> bool:
+    """Whether `losses` are less than those `before` of the same samples, by more than so many standard errors. Their roots, which are
+    distances, are compared: the losses themselves would be ruled by few samples.
     """
     gain = np.sqrt(np.maximum(before, 0.0)) - np.sqrt(np.maximum(losses, 0.0))
     error = float(gain.std(ddof=1)) / len(gain) ** 0.5 if len(gain) > 1 else 0.0
-    return float(gain.mean()) > CLEAR * error
+    return float(gain.mean()) > errors * error
 
 
 def nearest(recipe: Recipe) -> dict[str, Layer]:
