@@ -106,3 +106,28 @@ def test_refusals_name_every_node() -> None:
         convert(h.make_model(graph, opset_imports=ops, ir_version=8), calibration=X)
     with pytest.raises(UnsupportedError, match="flattens the batch"):
         convert(build([NODE("Flatten", ["x"], ["y"], axis=0)], FREE, ["y"]), calibration=X)
+
+
+@pytest.mark.parametrize("op", ["MaxPool", "AveragePool"])
+@pytest.mark.parametrize(("kernel", "stride", "pads"), [((2, 2), (2, 3), (0, 0, 1, 1)), ((2, 3), (2, 3), (1, 1, 1, 1)), ((1, 2), (4, 2), (0, 1, 0, 1))])
+def test_a_last_window_in_the_padding_is_left_out(op: str, kernel: tuple[int, int], stride: tuple[int, int], pads: tuple[int, ...]) -> None:
+    """ONNX infers one window more than onnxruntime computes."""
+    x = X[:, :, :11]
+    nodes = [NODE(op, ["x"], ["p"], kernel_shape=kernel, strides=stride, pads=pads, ceil_mode=1), NODE("Conv", ["p", "w"], ["y"], name="after")]
+    assert min(decibels(build(nodes, {"x": ("N", 8, 11, 12)}, ["p", "y"], 17, w=rand(4, 8, 1, 1)), x)) > 30
+    x = x[:, :, :, :9]
+    if op == "AveragePool":
+        nodes[0].attribute.append(h.make_attribute("count_include_pad", 1))
+    if op == "AveragePool" and kernel == (2, 3):
+        with pytest.raises(UnsupportedError, match="AveragePool"):
+            convert(build(nodes, {"x": ("N", 8, 11, 12)}, ["y"], 17, w=rand(4, 8, 1, 1)), calibration=X[:, :, :11])
+    else:
+        assert min(decibels(build(nodes, {"x": ("N", 8, 11, 9)}, ["y"], 17, w=rand(4, 8, 1, 1)), x)) > 30
+
+
+def test_a_transposed_convolution_on_a_fixed_batch() -> None:
+    """Its phases are interleaved in one transposition, of which the batch is a factor."""
+    x = RNG.normal(size=(2, 8, 5, 6)).astype(np.float32)
+    nodes = [NODE("ConvTranspose", ["x", "w"], ["t"], strides=[2, 3]), NODE("Slice", ["t", "b", "e", "a"], ["c"]), NODE("Conv", ["c", "v"], ["y"])]
+    cut = {"b": np.array([1, 0]), "e": np.array([9, 17]), "a": np.array([2, 3])}
+    assert min(decibels(build(nodes, {"x": x.shape}, ["t", "y"], 17, w=rand(8, 3, 2, 3), v=rand(4, 3, 1, 1), **cut), x)) > 30

@@ -91,6 +91,20 @@ def small_graph(reshapes: bool) -> Graph:
     return g
 
 
+@pytest.mark.parametrize("level", ["-O0", "-O1", "-Os", "-O2"])
+def test_a_depthwise_product_of_one_tap(level: str, tmp_path: Path) -> None:
+    """Without a warning at every level: with one tap a compiler sees through the loops."""
+    g = Graph("tap")
+    g.tensor("x", (1, 2, 2, 5), zero_point=3)
+    g.constant("w", np.arange(-2, 3, dtype=np.int8).reshape(1, 1, 5))
+    more = [g.constant(name, np.full(5, value, np.int32)) for name, value in (("b", 100), ("m", 20000), ("s", -2))]
+    g.tensor("y", (1, 2, 2, 5))
+    g.node(REGISTRY["dwconv2d"](), ["x", "w", *more], ["y"])
+    g.inputs, g.outputs = ([Port(name=n, tensor=n, shape=(1, 2, 2, 5), perm=(0, 1, 2, 3))] for n in ("x", "y"))
+    export_c(Model(g), tmp_path, name="net")
+    check(tmp_path, "net", "gcc", level)
+
+
 @pytest.mark.parametrize("reshapes", [False, True])
 def test_names_and_aliases(reshapes: bool, tmp_path: Path) -> None:
     export_c(Model(small_graph(reshapes)), tmp_path)

@@ -16,7 +16,7 @@ from ..quantize import QParam, QWeight, quantize_layer
 from . import view as views
 from .view import View, view_of
 
-FACTORS = 5  # of a transposition beside the batch: tensors have up to 6 axes
+AXES = 6  # of a tensor
 Lowering = Callable[["Context", Node], None]
 LOWERINGS: dict[str, Lowering] = {}
 
@@ -137,33 +137,36 @@ class Context:
         key = (view, order, wanted)
         if key not in self._layouts:
             moved = views.moves(view, order)
-            if moved is None:  # bring it into the order of the source first, which every later order divides
+            if moved is None or self._too_many(moved[0]):  # bring it into the order of the source first, which every later order divides
                 view = self.materialise(view)
                 moved = views.moves(view, order)
                 if moved is None:
                     raise Refused("its layout cannot be untangled")
-            tensor = view.tensor
             factors, perm = moved
-            if perm:
-                tensor = self.reshape(tensor, (1, *factors))
-                turned = tuple(factors[p] for p in perm)
-                tensor = self._emit_move("transpose", tensor, (1, *turned), perm=(0, *(p + 1 for p in perm)))
-            self._layouts[key] = self.reshape(tensor, wanted)
+            self._layouts[key] = self.reshape(self._transposed(view.tensor, factors, perm) if perm else view.tensor, wanted)
         return self._layouts[key]
+
+    def _too_many(self, factors: tuple[int, ...]) -> bool:
+        """Whether a tensor has too few axes for all factors to be moved at once; a batch of 1 is an axis and no factor."""
+        return len(factors) + (not self.net.whole) > AXES
+
+    def _transposed(self, tensor: str, factors: tuple[int, ...], perm: tuple[int, ...]) -> str:
+        batch = () if self.net.whole else (1,)
+        tensor = self.reshape(tensor, (*batch, *factors))
+        turned = (*range(len(batch)), *(len(batch) + p for p in perm))
+        return self._emit_move("transpose", tensor, (*batch, *(factors[p] for p in perm)), perm=turned)
 
     def turned(self, view: View, axes: tuple[int, ...]) -> View:
         """The view with its axes permuted. Moves data first where an axis is no run of whole factors, or there would be too many to move at once."""
         found = views.transpose(view, axes)
-        if found is None or len(found.factors) > FACTORS:
+        if found is None or self._too_many(found.factors):
             found = views.transpose(self.materialise(view), axes)
             assert found is not None, "a value stored in the order of its source has its axes as factors"
         return found
 
     def materialise(self, view: View) -> View:
         """The value stored in the order of its source."""
-        tensor = self.reshape(view.tensor, (1, *view.factors))
-        turned = tuple(view.factors[p] for p in view.perm)
-        tensor = self._emit_move("transpose", tensor, (1, *turned), perm=(0, *(p + 1 for p in view.perm)))
+        tensor = self._transposed(view.tensor, view.factors, view.perm)
         return view_of(self.reshape(tensor, view.shape), view.shape, tuple(range(len(view.shape))))
 
     def reshape(self, tensor: str, shape: tuple[int, ...]) -> str:

@@ -12,6 +12,8 @@ import onnx_ir
 import onnx_ir.passes.common as passes
 from onnxscript import optimizer
 
+from .ceil import settle_ceil
+
 # Folding these would turn stored integer weights of an already quantized model into floats.
 KEEP = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"}
 LIMIT = 1 << 28  # elements; a folded constant is never larger than a weight that the source could have stored
@@ -24,6 +26,7 @@ def clean(proto: onnx.ModelProto) -> onnx.ModelProto:
     """
     logging.getLogger("onnxscript").setLevel(logging.ERROR)
     outputs = [entry.name for entry in proto.graph.output]
+    settle_ceil(proto)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = onnx_ir.serde.deserialize_model(proto)
@@ -46,5 +49,6 @@ def clean(proto: onnx.ModelProto) -> onnx.ModelProto:
         if entry.name != name:  # two outputs that are one value: each keeps its name
             result.graph.node.append(onnx.helper.make_node("Identity", [entry.name], [name], name=name))
             entry.name = name
+    settle_ceil(result)  # again: folding may have found shapes
     del result.graph.value_info[:]  # drop what was inferred on the way: it may predate a folding
     return onnx.shape_inference.infer_shapes(result, data_prop=True)

@@ -39,7 +39,7 @@ def _rewrite(net: Float, node: Node) -> list[Node]:
     blocks = [max(-(-(b + o) // s), size) for b, o, s, size in zip(begin, out[2:], stride, shape[2:], strict=True)]
     pads = [t - 1 for t in taps] + [n - size for n, size in zip(blocks, shape[2:], strict=True)]
     y = f"{node.output}/phases"
-    net.values[y] = Value((1, channels * phases, *blocks))
+    net.values[y] = Value((shape[0], channels * phases, *blocks))
     inputs = [x, net.constant(f"{node.name}/weight", kernel.astype(np.float32)), net.constant(f"{node.name}/bias", bias.astype(np.float32))]
     attrs = {"kernel_shape": taps, "strides": [1] * rank, "dilations": [1] * rank, "pads": pads, "group": groups}
     nodes = [Node(node.name, "Conv", inputs, [y], attrs, clamp=node.clamp)]
@@ -97,11 +97,11 @@ def _interleave(net: Float, node: Node, nodes: list[Node], y: str, channels: int
     split, wide = f"{node.output}/split", f"{node.output}/turned"
     target = f"{node.output}/interleaved"
     dims = (0, channels, *stride, *blocks)
-    net.values[split] = Value((1, *dims[1:]))
+    net.values[split] = Value((net.shape(y)[0], *dims[1:]))
     perm = [0, 1, *(axis for i in range(rank) for axis in (2 + rank + i, 2 + i))]
     net.values[wide] = Value(tuple(net.values[split].shape[a] for a in perm))
     size = [n * s for n, s in zip(blocks, stride, strict=True)]
-    net.values[target] = Value((1, channels, *size))
+    net.values[target] = Value((net.shape(y)[0], channels, *size))
     shapes = [
         net.constant(f"{node.name}/split", np.array(dims, np.int64)),
         net.constant(f"{node.name}/join", np.array([0, channels, *size], np.int64)),

@@ -10,7 +10,7 @@ typedef struct {
 static void dwconv2d_@rounding@(const dwconv2d_@rounding@_layer *layer, const int8_t *x, int8_t *y, int8_t *border) {
     const dwconv2d_@rounding@_layer p = *layer;
     const int32_t c = p.product.channels, blocks = c - c % LANES, taps = p.kh * p.kw;
-    const int8_t *tap[MAX_TAPS];
+    const int8_t *tap[MAX_TAPS] = {0}; /* what is read is set: compilers that see one tap doubt it */
     memset(border, p.x_zero_point, (size_t)c);
     for (int32_t oy = 0; oy < p.oh; oy++)
         for (int32_t ox = 0; ox < p.ow; ox++, y += c) {
