@@ -17,7 +17,7 @@ from .fuse import residual_adds
 from .graph import Array, Graph, Tensor
 from .kernel_api import ffi, pick
 from .memory import SLACK, Pool, aligned
-from .ops import Op, View, coded, dense, planes, sparse
+from .ops import Op, View, coded, dense, groups, planes, sparse
 from .ops.elementwise import Add
 from .steps import Step, bind
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SCRATCH = 16384
 PAD_CHANNELS = 64  # INTQ_PAD_CHANNELS of kernels/decl.h
 LONG_RUN = 8192
+FORMS = (dense, groups, sparse, coded, planes)  # ways to a product's bytes: modules of ops with a function `forms`; the first is always there
 IN_PLACE = {"add", "mul", "lut8"}  # rows that read an element before they write the one in its place, and never again
 
 
@@ -144,8 +145,7 @@ class Builder:
     def product(self, v: View, op: Product, weights: Array, groups: int, fields: dict[str, int]) -> None:
         """conv2d and dense: the fastest of the forms that these weights [O, ...] have. fields: of ops.product.conv_fields."""
         geometry = {**fields, "groups": groups, "x_zero_point": v.x().zero_point, "w_zero_point": v.x(1).zero_point}
-        fastest(self, v, [*dense.forms(self, v, op, weights, geometry), *sparse.forms(self, v, op, weights, geometry),
-                          *coded.forms(self, v, op, weights, geometry), *planes.forms(self, v, op, weights, geometry)])  # fmt: skip
+        fastest(self, v, [form for kind in FORMS for form in kind.forms(self, v, op, weights, geometry)])
 
     def depthwise(self, v: View, op: DwConv2d, fields: dict[str, int]) -> None:
         """dwconv2d. fields: of ops.product.conv_fields."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Form = tuple[str, Callable[[], None]]  # a name, and what appends the form's steps
 ROUNDS, IN_A_ROW = 8, 4  # tile units sleep while others work, and take microseconds to wake up
+HOPELESS = 2  # times the least, after the first round: timed no further
 CLEAR = 0.95  # another form than the first (the dense one) must take less than this share of its time
 PREFER: list[str] = []  # a form whose name contains one of these is taken untimed: for benchmarks and tests
 
@@ -56,8 +57,10 @@ def clock(b: Builder, forms: list[list[Step]]) -> list[int]:
     pointers = {name: ffi.cast("void *", buffer.ctypes.data) for name, buffer in buffers.items()}
     bound = [(bind(steps, pointers.__getitem__), len(steps)) for steps in forms]
     best = [2**62] * len(forms)
-    for _ in range(ROUNDS):
+    for turn in range(ROUNDS):
         for i, (c, count) in enumerate(bound):
+            if turn and best[i] > HOPELESS * min(best):
+                continue
             ns = ffi.new("int64_t[]", count)
             for _ in range(IN_A_ROW):
                 lib.intq_run(c, count, ffi.NULL, ffi.cast("uint8_t *", scratch.ctypes.data), b.scratch_bytes, ns)
