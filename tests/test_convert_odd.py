@@ -109,7 +109,9 @@ def test_refusals_name_every_node() -> None:
 
 
 @pytest.mark.parametrize("op", ["MaxPool", "AveragePool"])
-@pytest.mark.parametrize(("kernel", "stride", "pads"), [((2, 2), (2, 3), (0, 0, 1, 1)), ((2, 3), (2, 3), (1, 1, 1, 1)), ((1, 2), (4, 2), (0, 1, 0, 1))])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "pads"), [((2, 2), (2, 3), (0, 0, 1, 1)), ((2, 3), (2, 3), (1, 1, 1, 1)), ((1, 2), (4, 2), (0, 1, 0, 1))]
+)
 def test_a_last_window_in_the_padding_is_left_out(op: str, kernel: tuple[int, int], stride: tuple[int, int], pads: tuple[int, ...]) -> None:
     """ONNX infers one window more than onnxruntime computes."""
     x = X[:, :, :11]

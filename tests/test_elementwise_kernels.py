@@ -126,24 +126,23 @@ def test_mean(row: Row, rounding: str, shape: tuple[int, int, int]) -> None:
             check(Call(row, p, [x], out, np.int8, shape[0]), expected)
 
 
+def copy_call(row: Row, x: np.ndarray, view: np.ndarray, out: tuple[int, ...], y_view: np.ndarray, y_origin: np.ndarray) -> Call:
+    """x seen as `view` goes to the part `y_view` of an output (both views give offset and strides)."""
+    size, pad = x.dtype.itemsize, DIMS - view.ndim
+    p = ffi.new("intq_copy *", {"element_size": size})
+    p.dims = [1] * pad + list(view.shape)
+    p.x_stride, p.y_stride = ([0] * pad + [s // size for s in v.strides] for v in (view, y_view))
+    p.x_offset = (view.ctypes.data - x.ctypes.data) // size
+    p.y_offset = (y_view.ctypes.data - y_origin.ctypes.data) // size
+    return Call(row, p, [x], out, x.dtype, int(np.prod(list(p.dims)[:5])))
+
+
 @rows("copy")
 @pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32])
 def test_copy(row: Row, dtype: Any) -> None:
     rng = np.random.default_rng(6)
     info = np.iinfo(dtype)
     x = rng.integers(info.min, info.max, (3, 4, 5, 6), dtype=dtype)
-    size = np.dtype(dtype).itemsize
-
-    def call(view: np.ndarray, out: tuple[int, ...], y_view: np.ndarray, y_origin: np.ndarray) -> Call:
-        """x seen as `view` goes to the part `y_view` of an output (both views give offset and strides)."""
-        p = ffi.new("intq_copy *", {"element_size": size})
-        pad = DIMS - view.ndim
-        p.dims = [1] * pad + list(view.shape)
-        p.x_stride, p.y_stride = ([0] * pad + [s // size for s in v.strides] for v in (view, y_view))
-        p.x_offset = (view.ctypes.data - x.ctypes.data) // size
-        p.y_offset = (y_view.ctypes.data - y_origin.ctypes.data) // size
-        return Call(row, p, [x], out, dtype, int(np.prod(list(p.dims)[:5])))
-
     for view in (
         x,
         x.transpose(0, 3, 1, 2),
@@ -153,11 +152,40 @@ def test_copy(row: Row, dtype: Any) -> None:
         x.reshape(3, 1, 4, 1, 5, 6),
     ):
         whole = np.zeros(view.shape, dtype)
-        check(call(view, view.shape, whole, whole), view)
+        check(copy_call(row, x, view, view.shape, whole, whole), view)
     joined = np.zeros((3, 4, 5, 16), dtype)  # one input of a concat
     expected = np.full(joined.shape, 0x55, dtype)
     expected[..., 7:13] = x
-    check(call(x, joined.shape, joined[..., 7:13], joined), expected)
+    check(copy_call(row, x, x, joined.shape, joined[..., 7:13], joined), expected)
+
+
+@rows("copy")
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32])
+def test_copy_shuffles(row: Row, dtype: Any) -> None:
+    """A few rows interleaved and taken apart again: channel shuffles, and the phases of a transposed convolution."""
+    rng = np.random.default_rng(8)
+    for groups in (2, 3, 4, 5, 8):
+        for n in (1, 2, 7, 58, 131):
+            x = rng.integers(-128, 128, (3, groups, n)).astype(dtype)
+            for view in (x.transpose(0, 2, 1), x.reshape(3, n, groups).transpose(0, 2, 1)):
+                whole = np.zeros(view.shape, dtype)
+                check(copy_call(row, x, view, view.shape, whole, whole), view)
+                wide = np.zeros((*view.shape[:2], view.shape[2] + 3), dtype)
+                expected = np.full(wide.shape, 0x55, dtype)
+                expected[..., 1:-2] = view
+                check(copy_call(row, x, view, wide.shape, wide[..., 1:-2], wide), expected)
+
+
+@rows("copy")
+def test_copy_of_short_runs(row: Row) -> None:
+    """Runs of every length up to a cache line and more, none of which may write past its end."""
+    rng = np.random.default_rng(9)
+    for n in (*range(1, 70), 127, 128, 300):
+        x = rng.integers(-128, 128, (5, n), dtype=np.int8)
+        joined = np.zeros((5, n + 9), np.int8)
+        expected = np.full(joined.shape, 0x55, np.int8)
+        expected[:, 4:-5] = x
+        check(copy_call(row, x, x, joined.shape, joined[:, 4:-5], joined), expected)
 
 
 @rows("fill")

@@ -32,9 +32,13 @@ def _rewrite(net: Float, node: Node) -> list[Node]:
     weight = _dilate(weight, dilation)
     begin = _begin(node, shape, out, list(weight.shape[2:]))
     taps = [-(-k // s) for k, s in zip(weight.shape[2:], stride, strict=True)]
-    kernel, channels = _phases(weight, groups, stride, taps)
-    phases = int(np.prod(stride))
-    bias = np.repeat(net.constants[node.inputs[2]] if len(node.inputs) > 2 and node.inputs[2] else np.zeros(channels, np.float32), phases)
+    kernel = _phases(weight, groups, stride, taps)
+    channels, phases = kernel.shape[:2]
+    bias = net.constants[node.inputs[2]] if len(node.inputs) > 2 and node.inputs[2] else np.zeros(channels, np.float32)
+    bias = np.repeat(bias[:, None], phases, axis=1)
+    if groups == 1:  # a phase's channels side by side, as in the result: rows are interleaved then, not channels
+        kernel, bias = kernel.swapaxes(0, 1), bias.T
+    kernel, bias = kernel.reshape(channels * phases, *kernel.shape[2:]), bias.reshape(-1)
     # Phase p of block i is output s*i + p before cropping, for every block that an output kept lies in; outside the input there are zeros.
     blocks = [max(-(-(b + o) // s), size) for b, o, s, size in zip(begin, out[2:], stride, shape[2:], strict=True)]
     pads = [t - 1 for t in taps] + [n - size for n, size in zip(blocks, shape[2:], strict=True)]
@@ -44,7 +48,7 @@ def _rewrite(net: Float, node: Node) -> list[Node]:
     attrs = {"kernel_shape": taps, "strides": [1] * rank, "dilations": [1] * rank, "pads": pads, "group": groups}
     nodes = [Node(node.name, "Conv", inputs, [y], attrs, clamp=node.clamp)]
     if phases > 1:
-        y = _interleave(net, node, nodes, y, channels, stride, blocks)
+        y = _interleave(net, node, nodes, y, groups == 1, channels, stride, blocks)
     size = [n * s for n, s in zip(blocks, stride, strict=True)]
     if begin != [0] * rank or size != list(out[2:]):
         ends = [b + o for b, o in zip(begin, out[2:], strict=True)]
@@ -74,8 +78,8 @@ def _begin(node: Node, shape: tuple[int, ...], out: tuple[int, ...], kernel: lis
     return [t // 2 if mode == "SAME_UPPER" else t - t // 2 for t in total]
 
 
-def _phases(weight: Array, groups: int, stride: list[int], taps: list[int]) -> tuple[Array, int]:
-    """Convolution weight [G * O/G * phases, I/G, *taps] and the number of output channels; a channel's phases are neighbours."""
+def _phases(weight: Array, groups: int, stride: list[int], taps: list[int]) -> Array:
+    """Convolution weights of every output channel and phase: [G * O/G, phases, I/G, *taps]."""
     inputs, per_group = weight.shape[:2]
     wide = np.zeros((inputs, per_group, *(t * s for t, s in zip(taps, stride, strict=True))), weight.dtype)
     places = (slice(None), slice(None), *(slice(0, k) for k in weight.shape[2:]))
@@ -88,17 +92,18 @@ def _phases(weight: Array, groups: int, stride: list[int], taps: list[int]) -> t
     stacked = np.stack(kernels, axis=2)  # [I, O/G, phases, *taps]
     stacked = stacked.reshape(groups, inputs // groups, per_group, len(kernels), *taps)
     turned = np.moveaxis(stacked, 1, 3)  # [G, O/G, phases, I/G, *taps]
-    return turned.reshape(groups * per_group * len(kernels), inputs // groups, *taps), groups * per_group
+    return turned.reshape(groups * per_group, len(kernels), inputs // groups, *taps)
 
 
-def _interleave(net: Float, node: Node, nodes: list[Node], y: str, channels: int, stride: list[int], blocks: list[int]) -> str:
-    """[N, C * phases, *blocks] -> [N, C, *(blocks * stride)]: reshape, transpose, reshape, all of them views."""
+def _interleave(net: Float, node: Node, nodes: list[Node], y: str, phase_first: bool, channels: int, stride: list[int], blocks: list[int]) -> str:
+    """[N, phases * C, *blocks] or [N, C * phases, *blocks] -> [N, C, *(blocks * stride)]: reshape, transpose, reshape, all of them views."""
     rank = len(stride)
     split, wide = f"{node.output}/split", f"{node.output}/turned"
     target = f"{node.output}/interleaved"
-    dims = (0, channels, *stride, *blocks)
+    dims = (0, *stride, channels, *blocks) if phase_first else (0, channels, *stride, *blocks)
     net.values[split] = Value((net.shape(y)[0], *dims[1:]))
-    perm = [0, 1, *(axis for i in range(rank) for axis in (2 + rank + i, 2 + i))]
+    channel, phase = (1 + rank, 1) if phase_first else (1, 2)
+    perm = [0, channel, *(axis for i in range(rank) for axis in (2 + rank + i, phase + i))]
     net.values[wide] = Value(tuple(net.values[split].shape[a] for a in perm))
     size = [n * s for n, s in zip(blocks, stride, strict=True)]
     net.values[target] = Value((net.shape(y)[0], channels, *size))
