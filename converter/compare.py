@@ -119,7 +119,7 @@ def compare(
     Raises `InputError` where the model was not converted from the source, or labels and inputs differ in number.
     """
     if layers < 0:
-        raise InputError(f"layers must be at least 0, is {layers}")
+        raise InputError(f"the number of samples for the layers must be at least 0, is {layers}")
     if labels is not None:
         check_labels(np.asarray(labels), math.prod(model.outputs[0].shape[1:]))
     net, replay = prepare(source, inputs)

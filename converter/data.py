@@ -72,9 +72,10 @@ def _files(path: Path, names: list[str]) -> Iterator[dict[str, Array]]:
             return
         keys = loaded.files
         if len(names) == 1 and names[0] not in keys:
-            if len(keys) != 1:
+            others = [key for key in keys if key != "labels"]  # which may stand beside the samples they belong to
+            if len(others) != 1:
                 raise InputError(f"{path} holds {', '.join(keys)}; name the array of the input {names[0]!r}, or keep one array only")
-            yield {names[0]: loaded[keys[0]]}
+            yield {names[0]: loaded[others[0]]}
         else:
             _check_names(dict.fromkeys(keys), names)
             yield {name: loaded[name] for name in names}

@@ -120,7 +120,8 @@ def test_numbers_of_samples(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     capsys.readouterr()
     for count in (0, -1):
         assert "samples" in reason(capsys, "report", source, target, "--inputs", tmp_path / "x.npy", "--samples", count, "-o", tmp_path / "y.html")
-    assert "layers" in reason(capsys, "compare", source, target, "--inputs", tmp_path / "x.npy", "--layers", -1)
+    for option in ("--samples", "--layers"):
+        assert "layers" in reason(capsys, "compare", source, target, "--inputs", tmp_path / "x.npy", option, -1)
     assert "samples" in reason(capsys, "export-c", target, "-o", tmp_path / "c", "--samples", -1)
     for name, labels in {"text": ["a"] * 8, "below": [-1] * 8, "beyond": [10] * 8, "between": [0.5] * 8}.items():
         np.save(tmp_path / f"{name}.npy", labels)

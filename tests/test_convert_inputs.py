@@ -29,6 +29,7 @@ def forms(folder: Path) -> dict[str, object]:
     np.save(folder / "all.npy", X)
     np.savez(folder / "named.npz", x=X)
     np.savez(folder / "other.npz", images=X)
+    np.savez(folder / "both.npz", images=X, labels=np.arange(len(X)))
     (folder / "parts").mkdir()
     for i, part in enumerate(np.split(X, 3)):
         np.save(folder / "parts" / f"{i}.npy", part)
@@ -43,6 +44,7 @@ def forms(folder: Path) -> dict[str, object]:
         "npy": str(folder / "all.npy"),
         "npz": folder / "named.npz",
         "npz with one array": folder / "other.npz",
+        "npz with one array beside labels": folder / "both.npz",
         "directory": folder / "parts",
         "paths": [folder / "parts" / "0.npy", folder / "parts" / "1.npy", folder / "parts" / "2.npy"],
     }

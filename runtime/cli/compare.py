@@ -32,7 +32,8 @@ def add_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--against", choices=("litert",), help="a quantized .tflite beside an engine's reference kernels, on --inputs or random ones")
     add_numerics(p, "the rounding that --against imports with")
     p.add_argument("--labels", metavar="FILE", help=".npy, or .npz with an array `labels`: class indices")
-    p.add_argument("--layers", type=int, default=64, help="samples used for the SQNR of layers; 0 leaves it out (default: 64)")
+    samples = "of --inputs, for the SQNR of layers; 0 leaves it out (default: 64; --layers is an older name)"
+    p.add_argument("--samples", "--layers", dest="samples", type=int, default=64, metavar="N", help=samples)
     p.add_argument("--loss", type=float, metavar="POINTS", help="fail (exit code 1) where accuracy drops by more than this")
     p.add_argument("--json", action="store_true", help="print JSON")
 
@@ -46,7 +47,7 @@ def main(args: argparse.Namespace) -> int:
 
     labels = read_labels(args.labels) if args.labels else None
     with progress_bar(args.json) as progress:
-        result = compare(args.source, load(args.model), Path(args.inputs), labels, args.layers, progress)
+        result = compare(args.source, load(args.model), Path(args.inputs), labels, args.samples, progress)
     if args.json:
         print(json.dumps(result.as_dict()))
     else:

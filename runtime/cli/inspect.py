@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from typing import Any
 
 import msgspec
@@ -28,7 +29,6 @@ def main(args: argparse.Namespace) -> int:
         return 0
     print(model.describe())
     session = Session(model)
-    print("weights " + ", ".join(f"{form} {size:,} bytes" for form, size in model.sizes().items()))
     print(f"arena {session.arena_bytes:,} bytes; {session_summary(model)}")
     for name, why in session.choices.items():
         print(f"  {name} runs {why}")
@@ -38,6 +38,8 @@ def main(args: argparse.Namespace) -> int:
         for name, bounds in model.bounds.items():
             for b in bounds:
                 print(f"  {name} [{b.channel}]: {b.lo}..{b.hi} of +-{b.limit - 1}")
+    sys.stdout.flush()  # a large network takes a minute to compress
+    print("weights " + ", ".join(f"{form} {size:,} bytes" for form, size in model.sizes().items()))
     return 0
 
 
