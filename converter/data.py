@@ -72,7 +72,7 @@ def _files(path: Path, names: list[str]) -> Iterator[dict[str, Array]]:
             return
         keys = loaded.files
         if len(names) == 1 and names[0] not in keys:
-            others = [key for key in keys if key != "labels"]  # which may stand beside the samples they belong to
+            others = [key for key in keys if key != "labels" or len(keys) == 1]  # labels may stand beside their samples
             if len(others) != 1:
                 raise InputError(f"{path} holds {', '.join(keys)}; name the array of the input {names[0]!r}, or keep one array only")
             yield {names[0]: loaded[others[0]]}
