@@ -82,13 +82,17 @@ def observe(
             picker.add(feeds)
         values = runner.run(feeds)
         for name, array in values.items():
-            if not np.isfinite(array).all():
-                raise InputError(f"the float network computes NaN or infinity in {name!r} for the calibration data")
+            need_finite(name, array)
             calibrator.observe(name, array)
         done += len(next(iter(values.values())))
         if progress is not None:
             progress("calibrate", done, None)
     alike.warn()
+
+
+def need_finite(name: str, array: Array) -> None:
+    if not np.isfinite(array).all():
+        raise InputError(f"the float network computes NaN or infinity in {name!r} for the calibration data")
 
 
 class Alike:

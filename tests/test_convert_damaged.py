@@ -86,6 +86,32 @@ def test_random_damage() -> None:
     assert converted > 10
 
 
+@pytest.mark.parametrize("recipe", ["fast", "balanced"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
+def test_weights_that_are_no_numbers(value: float, recipe: str) -> None:
+    proto = network()
+    replace("w", lambda a: np.where(np.arange(a.size).reshape(a.shape) == 5, np.float32(value), a))(proto)
+    with pytest.raises(InputError, match="NaN or infinity"):
+        convert(proto, calibration=X, recipe=recipe)
+
+
+def test_absurd_sizes() -> None:
+    """Refused before memory is asked for, and before ONNX's shape inference ends the process at the Slice of a negative size."""
+    proto = network()
+    proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 2**28
+    with pytest.raises(InputError, match=r"shape \[268435456, 3, 6, 6\]"):
+        convert(proto, calibration=X, recipe="fast")
+    cut = {"begin": np.array([0]), "end": np.array([4]), "axis": np.array([2])}
+    nodes = [h.make_node("Conv", ["x", "w"], ["c"], name="wide", dilations=[1, 1]), h.make_node("Slice", ["c", "begin", "end", "axis"], ["y"])]
+    proto = build(nodes, {"x": ("N", 3, 6, 6)}, ["y"], 17, w=rand(4, 3, 3, 3), **cut)
+    proto.graph.node[0].attribute[0].ints[0] = 4096
+    with pytest.raises(InputError, match=r"'wide' \(Conv\).*-8186"):
+        convert(proto, calibration=X)
+    steps = [h.make_node("ConvTranspose", ["x", "w"], ["y"], name="steps", strides=[1, 2**24])]
+    with pytest.raises(Error, match=r"steps|more than"):
+        convert(build(steps, {"x": ("N", 3, 6, 1)}, ["y"], 17, w=rand(3, 4, 3, 3)), calibration=X[..., :1])
+
+
 def test_a_fault_of_intq_is_not_blamed_on_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise KeyError("a fault of intq")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..calibrate import FloatRunner
+from ..calibrate import FloatRunner, need_finite
 from ..data import Replay, rebatch
 from ..ir import Array, Float
 from ..quantize import QParam
@@ -61,7 +61,10 @@ def measure(net: Float, replay: Replay, slots: Slots) -> Statistics:
     found = Statistics({name: slots.of[name] for name in names})
     runner, left = FloatRunner(net, names), SAMPLES
     for feeds in rebatch(replay.peek(), {name: net.shape(name) for name in net.inputs}, runner.batch):
-        found.add({name: array for name, array in runner.run(feeds).items() if array.size})
+        values = {name: array for name, array in runner.run(feeds).items() if array.size}
+        for name, array in values.items():
+            need_finite(name, array)
+        found.add(values)
         left -= len(next(iter(feeds.values())))
         if left <= 0:
             break

@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError
 
 from ...errors import InputError, UnsupportedError
 from .precision import to_float32
+from .sizes import refuse_negative
 
 OLDEST, TARGET = 11, 17
 
@@ -42,6 +43,7 @@ def load(model: str | Path | onnx.ModelProto, shapes: Mapping[str, tuple[int, ..
     to_float32(proto)
     proto = upgrade(proto)
     fix_shapes(proto, shapes or {})
+    refuse_negative(proto)
     return proto
 
 

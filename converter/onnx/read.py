@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import onnx
 import onnx.helper
 import onnx.numpy_helper
 
+from ...checks import MAX_ARENA
 from ...errors import InputError, UnsupportedError
 from ..ir import Float, Node, Value
 from .emit import run_once
@@ -38,7 +41,9 @@ def read(proto: onnx.ModelProto, batch_is_free: bool = True, aliases: dict[str, 
     taken: set[str] = set()
     for position, node in enumerate(graph.node):
         net.nodes.append(_node(node, position, taken))
+    refuse_huge(net)
     _infer_missing(net)
+    refuse_huge(net)
     net.remove_dead()
     for name in net.inputs:
         net.values.setdefault(name, Value((1,)))
@@ -62,6 +67,13 @@ def _node(node: onnx.NodeProto, position: int, taken: set[str]) -> Node:
         attrs[attribute.name] = value.decode() if isinstance(value, bytes) else value
     domain = "" if node.domain == "ai.onnx" else node.domain
     return Node(name, node.op_type, list(node.input), list(node.output), attrs, domain)
+
+
+def refuse_huge(net: Float) -> None:
+    """Raise `InputError` for a value that no `Session` would have memory for, before anything computes it."""
+    for name, value in net.values.items():
+        if math.prod(value.shape) > MAX_ARENA:
+            raise InputError(f"the value {name!r} has shape {list(value.shape)}, more than {MAX_ARENA:,} elements: correct the model's dimensions")
 
 
 def _infer_missing(net: Float) -> None:

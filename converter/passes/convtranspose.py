@@ -7,10 +7,14 @@ output[s*i + p] = sum over k of input[i - k] * weight[s*k + p].
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 
+from ...errors import UnsupportedError
 from ..ir import Array, Float, Node, Value
+
+MOST_PHASES = 2**16  # each becomes filters of its own
 
 
 def convtranspose_to_conv(net: Float) -> None:
@@ -29,6 +33,8 @@ def _rewrite(net: Float, node: Node) -> list[Node]:
     shape, out = net.shape(x), net.shape(node.output)
     rank, groups = len(shape) - 2, node.attrs.get("group", 1)
     stride, dilation = node.attrs.get("strides", [1] * rank), node.attrs.get("dilations", [1] * rank)
+    if math.prod(stride) > MOST_PHASES:
+        raise UnsupportedError(f"{node.name!r} (ConvTranspose): strides {list(stride)} have too many phases; way out: strides of at most 256")
     weight = _dilate(weight, dilation)
     begin = _begin(node, shape, out, list(weight.shape[2:]))
     taps = [-(-k // s) for k, s in zip(weight.shape[2:], stride, strict=True)]
