@@ -55,6 +55,8 @@ CONVS = [
     Conv(1, 32, 32, 16, 32, (3, 3), (2, 2), pads=(0, 0, 1, 1)),
     Conv(1, 12, 12, 16, 16, (3, 1), groups=2),
     Conv(1, 7, 7, 24, 32, groups=2),
+    Conv(1, 6, 7, 512, 520),  # deep and wide: the operand is copied tile by tile
+    Conv(1, 7, 9, 728, 500),
 ]
 DEPTHWISE = [
     Conv(1, 9, 9, c, c * m, k, s, d, p, depthwise=True)

@@ -25,7 +25,7 @@ static int is_direct(const intq_conv2d *p) {
 }
 
 static int is_tiled(const intq_conv2d *p) {
-    return is_direct(p) && p->ku >= 64 && p->groups == 1 && !p->w_zero_point && p->c % 64 == 0 && p->c >= DEEP && p->panels >= MANY_PANELS;
+    return is_direct(p) && p->ku >= 64 && p->groups == 1 && !p->w_zero_point && p->c >= DEEP && p->panels >= MANY_PANELS;
 }
 
 static void set_band_geometry(intq_conv2d *p) {
