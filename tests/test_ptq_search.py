@@ -117,6 +117,7 @@ def test_a_plan_replaces_another_only_beyond_chance() -> None:
     before = RNG.random(32) + 0.5
     assert trial.clearly(before - 0.2, before)
     assert not trial.clearly(before, before)
+    assert not trial.clearly(0.95 * before, before)  # sure, but hardly nearer
     assert not trial.clearly(before + 0.1, before)
     shuffled = RNG.permutation(before)
     shuffled *= 0.999 * before.mean() / shuffled.mean()

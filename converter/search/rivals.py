@@ -24,7 +24,7 @@ from .loss import divergence
 METHODS = ("guarded", "mse", "minmax", "moving_average", "percentile", "entropy")
 SAMPLES = 32
 BETTER = 0.9  # another method must leave this share of the divergence at most, to be worth a trial
-ROUNDINGS = ("gptq_cd", "gptq", "adaround")  # by second order, with and without sweeps, and by gradients: none is better everywhere
+ROUNDINGS = ("gptq_cd", "adaround")  # by second order and by gradients: neither is better everywhere
 
 
 class Rivals(Calibrator):

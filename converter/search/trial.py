@@ -24,6 +24,7 @@ from .loss import divergences
 HELD = 0.25  # share of the samples that judge where there are no others
 JUDGES = 256  # others, at most
 CLEAR = 1.64  # standard errors of the mean difference, sample by sample, for one plan to replace another: 5 % by chance
+WORTH = 0.95  # and the share of the distance that it may leave: less of a gain is no gain in accuracy, only other errors
 
 
 def best_of(
@@ -38,8 +39,8 @@ def best_of(
 ) -> tuple[Recipe, dict[str, QWeight]]:
     """The best candidate and its weights; `params_of` gives the activations' parameters under a candidate.
 
-    The best one is then tried with each of `changes`, settings in place of its own, which promise the same: the best by however little is kept.
-    An interrupt (Ctrl-C) leaves the best so far; before there is one, the last candidate with nearest rounding.
+    The best one is then tried with each of `changes`, settings in place of its own. An interrupt (Ctrl-C) leaves the best so
+    far; before there is one, the last candidate with nearest rounding.
     """
     if not candidates:
         raise RecipeError("recipe: the search has no plan to try")
@@ -63,7 +64,7 @@ def best_of(
             elif best is not None:
                 recipe = msgspec.structs.replace(best[0], **changes[place - len(candidates)])
             weights, losses = trial(recipe)
-            if best is None or clearly(losses, least, CLEAR if place < len(candidates) else 0.0):
+            if best is None or clearly(losses, least):
                 best, least = (recipe, weights), losses
         if best is None or not judges:  # the layers of a trial were fitted to a part
             winner = candidates[0] if best is None else best[0]
@@ -87,13 +88,14 @@ def summed(parts: list[Array]) -> Array:
     return np.asarray(np.sum(parts, axis=0))
 
 
-def clearly(losses: Array, before: Array, errors: float = CLEAR) -> bool:
-    """Whether `losses` are less than those `before` of the same samples, by more than so many standard errors. Their roots, which are
+def clearly(losses: Array, before: Array) -> bool:
+    """Whether `losses` are less than those `before` of the same samples, by more than chance and by as much as is worth it. Their roots, which are
     distances, are compared: the losses themselves would be ruled by few samples.
     """
-    gain = np.sqrt(np.maximum(before, 0.0)) - np.sqrt(np.maximum(losses, 0.0))
+    now, then = np.sqrt(np.maximum(losses, 0.0)), np.sqrt(np.maximum(before, 0.0))
+    gain = then - now
     error = float(gain.std(ddof=1)) / len(gain) ** 0.5 if len(gain) > 1 else 0.0
-    return float(gain.mean()) > errors * error
+    return float(gain.mean()) > CLEAR * error and float(now.mean()) <= WORTH * float(then.mean())
 
 
 def nearest(recipe: Recipe) -> dict[str, Layer]:
