@@ -16,7 +16,7 @@ from intq.converter import convert, pipeline, recipe, weights
 from intq.converter.quantize import QParam
 from intq.converter.search import trial
 from intq.converter.search.activations import activation_losses
-from intq.converter.search.latency import Latencies, within
+from intq.converter.search.latency import Latencies, believed, within
 from intq.converter.search.program import solve
 from intq.converter.search.sensitivity import Probe
 from intq.converter.weights import average_bits
@@ -158,6 +158,11 @@ def test_timing_corrects_a_wrong_table() -> None:
     table = {"a": {16: 0.0, 8: 1.0}, "b": {16: 0.0, 8: 2.0}}
     known = Liar(lambda bits: None, {name: {16: 2.0, 8: 1.0} for name in "ab"}, 1.0)
     assert within(known, table, 7.5) == ({"a": 8, "b": 16}, 7.0)
+
+
+def test_noise_gives_up_no_bits() -> None:
+    times = {"a": {16: 3.0, 8: 1.0, 4: 0.95, 2: 1.05}, "b": {8: 2.0, 4: 1.0}, "c": {4: 1.0}}
+    assert believed(times) == {"a": {16: 3.0, 8: 1.0, 4: 1.0, 2: 1.0}, "b": {8: 2.0, 4: 1.0}, "c": {4: 1.0}}
 
 
 def test_what_rounding_one_result_costs_is_measured_on_the_outputs() -> None:
