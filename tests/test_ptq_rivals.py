@@ -12,6 +12,7 @@ from intq.converter import pipeline, recipe
 from intq.converter.calibrators import CALIBRATORS
 from intq.converter.kept import Picker
 from intq.converter.lockstep import walk
+from intq.converter.rounding.base import Sums
 from intq.converter.search import rivals, trial
 from intq.converter.weights import quantize_all
 from intq.errors import InputError, RecipeError
@@ -140,3 +141,18 @@ def test_a_single_real_sample_is_not_warned_of() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         pipeline.convert_onnx(PROTO, X[:1], recipe.load("fast"))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_few_samples_are_enough_for_every_rounding(count: int) -> None:
+    conversion = pipeline.convert_onnx(PROTO, X[:count], recipe.load({"base": "best", "budget": {"bits": 5.0}}))
+    assert intq.Model(conversion.graph).to_bytes()
+
+
+def test_moments_of_a_single_vector_are_no_noise() -> None:
+    origin: list[np.ndarray] = []
+    for vector in np.random.default_rng(1).random((2, 1, 96, 1), np.float32):
+        sums = Sums(origin)
+        sums.add(vector, vector)
+        found = sums.moments()
+        np.linalg.cholesky(found.damped())

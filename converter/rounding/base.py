@@ -13,6 +13,7 @@ from ..lockstep import Site
 POSITIONS = 16_384  # rows of the unfolded input that are enough for the moments of a small kernel
 PER_WEIGHT = 16  # rows per weight of a large one
 GATHERED = 1 << 21  # numbers of q
+UNSURE = 1e-5  # of sums of float32 products, as a share: of a single sample nothing else is left once its mean is taken off
 DAMPING = 0.01  # added to the diagonal, as a share of its mean (Frantar et al. 2022, GPTQ, step 3)
 
 
@@ -29,11 +30,12 @@ class Moments:
     keep: Array | None = None  # bool[G, O/G, K]: weights that may be other than zero; None: all
     table: Array | None = None  # the integers that weights may be, in order; None: all that the bits have
     ridge: float = DAMPING
+    floor: Array | float = 0.0  # [G, 1], of what the ridge adds: what the sums themselves are not sure of
     halves: tuple[Moments, Moments] | None = None  # of every other sample each, where there are two: to choose the ridge by
 
     def damped(self) -> Array:
         diagonal = np.einsum("gkk->gk", self.hessian)
-        ridge = self.ridge * diagonal.mean(axis=1, keepdims=True) + 1e-12
+        ridge = np.maximum(self.ridge * diagonal.mean(axis=1, keepdims=True), self.floor) + 1e-12
         return self.hessian + np.eye(self.hessian.shape[1]) * ridge[:, :, None]
 
 
@@ -135,11 +137,13 @@ class Sums:
         """The sums are used up: of a large kernel they are hundreds of megabytes."""
         self._flush()
         mean = [v / self.count for v in self._linear]
-        for square, m in zip(self._square, mean, strict=True):
+        for square in self._square:
             square /= self.count
+        floor = UNSURE * np.einsum("gkk->gk", self._square[0]).mean(axis=1, keepdims=True)
+        for square, m in zip(self._square, mean, strict=True):
             for group, left, right in zip(square, m, mean[0], strict=True):
                 group -= np.outer(left, right)
-        return Moments(self._square[0], self._square[1], len(mean[0]))
+        return Moments(self._square[0], self._square[1], len(mean[0]), floor=floor)
 
 
 def rows(view: Array, outer: tuple[int, ...], chosen: Array, size: int) -> Array:

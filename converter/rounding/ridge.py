@@ -45,7 +45,8 @@ def steadied(weight: Array, scale: Array, bits: int, found: Moments) -> Moments:
 
 def some(found: Moments, each: int) -> Moments:
     """Of every `each`-th group."""
-    return replace(found, hessian=found.hessian[::each], cross=found.cross[::each], groups=len(found.hessian[::each]))
+    floor = found.floor[::each] if isinstance(found.floor, np.ndarray) else found.floor
+    return replace(found, hessian=found.hessian[::each], cross=found.cross[::each], groups=len(found.hessian[::each]), floor=floor)
 
 
 def unseen(weight: Array, rounded: Array, judge: Moments) -> float:
