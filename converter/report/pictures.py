@@ -40,7 +40,7 @@ def sqnr(facts: Facts) -> str:
     place = np.arange(len(rows))
     axis.plot(place, [min(r.isolated, 99) for r in rows], "o-", ms=3, lw=1, color=COLOURS[0], label="alone")
     axis.plot(place, [min(r.cumulative, 99) for r in rows], "o-", ms=3, lw=1, color=COLOURS[1], label="within the network")
-    axis.set_xticks(place, [r.layer[-28:] for r in rows], rotation=90, fontsize=5.5)
+    axis.set_xticks(place, [short(r.layer, 28) for r in rows], rotation=90, fontsize=5.5)
     axis.set_ylabel("SQNR, dB")
     axis.grid(axis="y", alpha=0.3)
     axis.legend(frameon=False)
@@ -57,15 +57,20 @@ def splits(facts: Facts) -> str:
         height = np.array([r.shares[i] for r in rows])
         axis.bar(place, height, bottom=base, color=COLOURS[i], label=name, width=0.8)
         base = base + height
-    axis.set_xticks(place, [r.layer[-28:] for r in rows], rotation=90, fontsize=5.5)
+    axis.set_xticks(place, [short(r.layer, 28) for r in rows], rotation=90, fontsize=5.5)
     axis.set_ylabel("share of the error")
     axis.legend(frameon=False, ncols=4, loc="upper center", bbox_to_anchor=(0.5, 1.16))
     return svg(figure)
 
 
+def short(name: str, length: int) -> str:
+    """The end of a long name, which is what tells it from others."""
+    return name if len(name) <= length else f"…{name[1 - length :]}"
+
+
 def histograms(facts: Facts) -> str:
     """Values of every stored activation (logarithmic counts), and the range of its integers between the red lines."""
-    rows = facts.spreads
+    rows, makers = facts.spreads, {row.tensor: row.layer for row in facts.comparison.layers}
     lines = max(1, -(-len(rows) // COLUMNS))
     figure = figures()(figsize=(10, 1.25 * lines))
     axes = figure.subplots(lines, COLUMNS, squeeze=False).reshape(-1)
@@ -79,7 +84,7 @@ def histograms(facts: Facts) -> str:
             axis.set_yscale("log")
         for edge in (row.low, row.high):
             axis.axvline(edge, color=COLOURS[2], lw=1)
-        axis.set_title(row.tensor[-34:], fontsize=6, pad=2)
+        axis.set_title(short(makers.get(row.tensor, row.tensor), 34), fontsize=6, pad=2)
         axis.tick_params(labelsize=5, length=2, pad=1)
         axis.tick_params(which="both", left=False, labelleft=False)
     figure.subplots_adjust(hspace=0.75, wspace=0.12)
@@ -97,7 +102,7 @@ def network(facts: Facts, worst: set[str]) -> str:
         y = 10 + i * step
         fill = "#f6d5cf" if name in worst else "#eef2f8"
         boxes.append(f'<rect x="{left}" y="{y}" width="{width}" height="20" rx="4" fill="{fill}" stroke="#9ab"/>')
-        boxes.append(f'<text x="{left + 8}" y="{y + 14}"><tspan font-weight="600">{escape(op)}</tspan> {escape(name[-26:])}</text>')
+        boxes.append(f'<text x="{left + 8}" y="{y + 14}"><tspan font-weight="600">{escape(op)}</tspan> {escape(short(name, 26))}</text>')
         boxes.append(f'<text x="{left + width - 8}" y="{y + 14}" text-anchor="end" fill="#667">{shape}</text>')
         for source in inputs:
             start = made.get(source)
