@@ -172,18 +172,19 @@ class Measured:
 
 def lines(measured: dict[str, Measured]) -> None:
     """Prints a row for each of LINES as it is measured."""
-    print("| network | recipe | float | integer | b, c | loss (limit) | same class (limit) | average bits | conversion |\n" + "|---" * 9 + "|")
+    head = "| network | recipe | float | integer | b, c | loss (limit) | same class (limit) | average bits | seconds (of CPU) |"
+    print(head + "\n" + "|---" * 9 + "|")
     for line in LINES:
         if line.network not in measured:
             continue
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         a, _, bits, _ = measured[line.network].cell(line.recipe)
-        spent, same = time.perf_counter() - start, 100 * a.same
+        spent, same = f"{time.perf_counter() - start:.0f} ({time.process_time() - cpu:.0f})", 100 * a.same
         held = line.points is None or (a.within(line.points) and same >= line.same)
         limit = "none" if line.points is None else f"{line.points}, {'holds' if held else 'MISSED'}"
         loss, least = 100 * (a.b - a.c) / a.inputs, f" ({line.same:.0f})" if line.same else ""
         top = f"{100 * (a.float_accuracy or 0):.2f} | {100 * (a.integer_accuracy or 0):.2f}"
-        row = f"| {line.network} | {line.what} | {top} | {a.b}, {a.c} | {loss:+.2f} ({limit}) | {same:.2f} %{least} | {bits:.2f} | {spent:.0f} s |"
+        row = f"| {line.network} | {line.what} | {top} | {a.b}, {a.c} | {loss:+.2f} ({limit}) | {same:.2f} %{least} | {bits:.2f} | {spent} |"
         print(row, flush=True)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from intq.bench import cli, gemv, kernels, lowbit, models, networks, peaks, peers, profile, shapes, show, timing
+from intq.bench import accuracy, cli, gemv, kernels, lowbit, models, networks, peaks, peers, profile, shapes, show, timing
 from intq.errors import Error, InputError
 from intq.kernels.table import lib
 from intq.ops import coded
@@ -246,3 +246,23 @@ def test_files_of_ones_own_beside_litert(tmp_path: Path) -> None:
         files.run([bad], rounds=1, seconds=1e-4)
     assert cli.main(arguments("files", str(good), "--rounds", "1", "--json", str(tmp_path / "out.json"))) == 0
     assert len(json.loads((tmp_path / "out.json").read_text())["files"]) == 1
+
+
+def test_a_mixed_plan_is_compared_image_by_image() -> None:
+    rng = np.random.default_rng(2)
+
+    def cell(right: np.ndarray, apart: float, size: int) -> accuracy.Cell:
+        far = (apart + 0.01 * rng.random(len(right))).astype(np.float16)
+        return accuracy.Cell(0.0, 99.0, np.packbits(right).tobytes().hex(), far.tobytes().hex(), size)
+
+    own = rng.random(400) < 0.8
+    ahead, behind = own.copy(), own.copy()
+    ahead[np.flatnonzero(~own)[:9]] = True
+    behind[np.flatnonzero(own)[:3]] = False
+    rows = {accuracy.MIXED: (own, 0.2, 1000), "ahead": (ahead, 0.3, 1000), "behind": (behind, 0.1, 990), "large": (ahead, 0.1, 1100)}
+    text = accuracy.dominance({name: {"resnet8 W8A8": cell(*row)} for name, row in rows.items()}, ["resnet8"])
+    cells = [c.strip() for c in text.splitlines()[-1].strip("|").split("|")]
+    assert cells[:6] == ["resnet8 W8A8", "2 (1)", "1, 0, 1", "1", "ahead", "9, 0"]
+    assert cells[8] == "1"
+    assert cells[10].endswith("behind")
+    assert float(cells[11]) > 100
