@@ -4,6 +4,7 @@
 #include "bconv2d/avx512.h"
 #include "bconv2d/bconv2d.h"
 #include "vec/amx.h"
+#include "vec/bits.h"
 
 enum { TILE_ROWS = 128 }; /* most pixels of a block */
 
@@ -50,7 +51,8 @@ INLINE const uint8_t *left(const intq_bconv2d *p, const uint8_t *x, int64_t pixe
     return to - (count + p->kh - 1) * pitch(p) * pixel_bytes(p);
 }
 
-INLINE void tiles(const intq_bconv2d *p, int64_t rows, const uint8_t *a, int64_t panel, int32_t *acc) {
+INLINE void tiles(const intq_bconv2d *p, int64_t rows, const uint8_t *a, int64_t panel, const bits_end *end, int32_t *acc) {
+    int32_t *const first = acc;
     const int64_t k = depth(p), count = lines(p), apart = count ? pitch(p) : rows, run = count ? p->ow : rows;
     const int8_t *b = (const int8_t *)p->packed + panel * k * 32;
     const __m512i all = _mm512_set1_epi32((int32_t)k);
@@ -64,10 +66,11 @@ INLINE void tiles(const intq_bconv2d *p, int64_t rows, const uint8_t *a, int64_t
     for (int64_t i = 0; i < rows; i += run, sums += 32 * apart)
         for (int64_t j = 0; j < 2 * run; j++, acc += 16)
             _mm512_storeu_si512(acc, _mm512_srai_epi32(_mm512_sub_epi32(all, _mm512_loadu_si512(sums + 16 * j)), 1));
+    bits_settle(end, rows, first);
 }
 
 #define BCONV_LEFT left
-#define BCONV_GEMM(p, rows, words, a, panel, acc) ((void)(words), tiles(p, rows, a, panel, acc))
+#define BCONV_GEMM(p, rows, words, a, panel, end, acc) ((void)(words), tiles(p, rows, a, panel, end, acc))
 #include "bconv2d/bconv2d.inc"
 
 static int64_t prepare(intq_bconv2d *p, uint8_t *packed) {

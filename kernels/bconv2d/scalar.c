@@ -15,7 +15,7 @@ void intq_bconv2d_plan(intq_bconv2d *p, int64_t lda) {
     const int64_t pixels = (int64_t)p->n * p->oh * p->ow, tile = 12;
     p->lda = lda;
     const int64_t fit = COLUMN_BYTES / p->lda / tile * tile;
-    p->band = bconv_min(fit < tile ? tile : fit > 240 ? 240 : fit, pixels);
+    p->band = bconv_min(fit < tile ? tile : fit > 120 ? 120 : fit, pixels);
     p->m_blocks = (pixels + p->band - 1) / p->band;
     p->panels = (p->oc + BCONV_NR - 1) / BCONV_NR;
     const int64_t parts = p->m_blocks >= BCONV_BLOCKS ? 1 : (BCONV_BLOCKS + p->m_blocks - 1) / p->m_blocks;

@@ -54,9 +54,10 @@ INLINE void bits_block(int rows, bits_pairing pairing, int64_t count, const bit_
 }
 
 INLINE void bits_gemm(bits_pairing pairing, int64_t count, const bit_pass *pass, int64_t rows, int64_t words, const uint8_t *a, int64_t lda,
-                      const uint8_t *b, int32_t *acc) {
+                      const uint8_t *b, const bits_end *end, int32_t *acc) {
     int64_t i = 0;
     for (; rows - i >= 2; i += 2) bits_block(2, pairing, count, pass, words, a + i * lda, lda, b, acc + 32 * i);
     if (i < rows) bits_block(1, pairing, count, pass, words, a + i * lda, lda, b, acc + 32 * i);
+    bits_settle(end, rows, acc);
 }
 #endif

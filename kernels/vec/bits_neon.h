@@ -8,16 +8,17 @@
 enum { BITS_DEPTH = 31 };
 
 static inline void bits_gemm(bits_pairing pairing, int64_t count, const bit_pass *pass, int64_t rows, int64_t words, const uint8_t *a, int64_t lda,
-                             const uint8_t *b, int32_t *acc) {
+                             const uint8_t *b, const bits_end *end, int32_t *acc) {
+    int32_t *const first = acc;
     for (int64_t i = 0; i < rows; i++, acc += 32) {
         for (int h = 0; h < 8; h++) vst1q_s32(acc + 4 * h, vdupq_n_s32(0));
         for (int64_t n = 0; n < count; n++)
             for (int64_t q0 = 0; q0 < words; q0 += BITS_DEPTH) {
-                const int64_t end = q0 + BITS_DEPTH < words ? q0 + BITS_DEPTH : words;
+                const int64_t stop = q0 + BITS_DEPTH < words ? q0 + BITS_DEPTH : words;
                 const uint8_t *row = a + i * lda + pass[n].a, *w = b + pass[n].b + 128 * q0;
                 uint8x16_t c[8];
                 for (int h = 0; h < 8; h++) c[h] = vdupq_n_u8(0);
-                for (int64_t q = q0; q < end; q++, w += 128) {
+                for (int64_t q = q0; q < stop; q++, w += 128) {
                     uint32_t four;
                     __builtin_memcpy(&four, row + 4 * q, 4);
                     const uint8x16_t v = vreinterpretq_u8_u32(vdupq_n_u32(four));
@@ -33,5 +34,6 @@ static inline void bits_gemm(bits_pairing pairing, int64_t count, const bit_pass
                 }
             }
     }
+    bits_settle(end, rows, first);
 }
 #endif

@@ -10,7 +10,8 @@ static inline uint32_t count_bits(uint32_t v) {
 }
 
 static inline void bits_gemm(bits_pairing pairing, int64_t count, const bit_pass *pass, int64_t rows, int64_t words, const uint8_t *a, int64_t lda,
-                             const uint8_t *b, int32_t *acc) {
+                             const uint8_t *b, const bits_end *end, int32_t *acc) {
+    int32_t *const first = acc;
     for (int64_t i = 0; i < rows; i++, acc += 32) {
         for (int j = 0; j < 32; j++) acc[j] = 0;
         for (int64_t n = 0; n < count; n++) {
@@ -24,5 +25,6 @@ static inline void bits_gemm(bits_pairing pairing, int64_t count, const bit_pass
             }
         }
     }
+    bits_settle(end, rows, first);
 }
 #endif
