@@ -82,6 +82,7 @@ typedef struct {
     int32_t stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
     int32_t x_zero_point, w_zero_point;
     int32_t threads; /* that will share the units: the loop structure may depend on it, the result does not */
+    int64_t y_stride; /* bytes from one output pixel to the next: (prepare) oc, more where the output is a part of a concatenation */
     /* (prepare) the loop structure, chosen from the shape: kernels/conv2d/conv2d.h */
     const int64_t *seg_offset; /* of each segment of a product, in bytes from the left operand of the output pixel */
     int64_t segs, seg_k, lda;

@@ -13,7 +13,7 @@ from . import cost
 from .arena import Interval, place
 from .choose import fastest
 from .errors import UnsupportedError
-from .fuse import residual_adds
+from .fuse import residual_adds, write_in_place
 from .graph import Array, Graph, Tensor
 from .kernel_api import ffi, pick
 from .memory import SLACK, Pool, aligned
@@ -82,6 +82,9 @@ class Builder:
     def alias(self, name: str, of: str) -> None:
         """Both names mean the same bytes."""
         self.aliases[name] = of
+
+    def root(self, name: str) -> str:
+        return root(self.aliases, name)
 
     # ----- kernels -----
 
@@ -196,7 +199,13 @@ class Builder:
                 if self.attach(View(self.graph, node), self.steps[-1], product.outputs[0], other):
                     continue
             node.attrs.lower(View(self.graph, node), self)
+        self.steps = write_in_place(self.graph, self.steps, self.root, {self.root(name) for name in self.kept()})
         return Plan(self)
+
+    def kept(self) -> list[str]:
+        """Ports and state: they keep their memory between calls."""
+        graph = self.graph
+        return [p.tensor for p in (*graph.inputs, *graph.outputs)] + [n for s in graph.states for n in (s.read, s.write)]
 
     def attach(self, v: View, step: Step, product: str, other: str) -> bool:
         """Let a convolution add its residual to each block before it leaves the cache; False where its kernel cannot."""
@@ -231,9 +240,8 @@ class Plan:
                 root = self.root(name)
                 first.setdefault(root, i)
                 last[root] = i
-        # ports and state keep their memory between calls, so they lie outside the arena, which holds what lives within one call
-        kept = [p.tensor for p in (*graph.inputs, *graph.outputs)] + [n for s in graph.states for n in (s.read, s.write)]
-        self.kept = list(dict.fromkeys(self.root(name) for name in kept if name not in graph.constants))
+        # ports and state lie outside the arena, which holds what lives within one call
+        self.kept = list(dict.fromkeys(self.root(name) for name in builder.kept() if name not in graph.constants))
         self.sizes: dict[str, int] = {}
         for name, size in builder.sizes.items():
             root = self.root(name)
@@ -258,9 +266,7 @@ class Plan:
                     break
 
     def root(self, name: str) -> str:
-        while name in self.aliases:
-            name = self.aliases[name]
-        return name
+        return root(self.aliases, name)
 
     def allocate(self) -> dict[str, Array]:
         """Memory of one session: "" is the arena, the others are ports and state by tensor name."""
@@ -275,9 +281,16 @@ class Plan:
 
         def pointer(name: str) -> Any:
             root = self.root(name)
-            return self.constants[root] if root in self.constants else ffi.cast("void *", self.address(memory, root))
+            return self.constants[root] if root in self.constants else ffi.cast("char *", self.address(memory, root))
 
         return bind(self.steps, pointer)
+
+
+def root(aliases: dict[str, str], name: str) -> str:
+    """The one name that all others for the same bytes lead to."""
+    while name in aliases:
+        name = aliases[name]
+    return name
 
 
 def broadcast_strides(shape: tuple[int, ...], to: tuple[int, ...]) -> list[int]:

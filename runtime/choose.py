@@ -54,7 +54,7 @@ def clock(b: Builder, forms: list[list[Step]]) -> list[int]:
     names = list(dict.fromkeys(name for steps in forms for s in steps for name in (*s.reads, *s.writes)))
     buffers = {name: aligned(b.sizes[name] + SLACK) for name in names}
     scratch = aligned(b.scratch_bytes + SLACK)
-    pointers = {name: ffi.cast("void *", buffer.ctypes.data) for name, buffer in buffers.items()}
+    pointers = {name: ffi.cast("char *", buffer.ctypes.data) for name, buffer in buffers.items()}
     bound = [(bind(steps, pointers.__getitem__), len(steps)) for steps in forms]
     best = [2**62] * len(forms)
     for turn in range(ROUNDS):

@@ -20,14 +20,17 @@ class Step(msgspec.Struct):
     writes: list[str]
     units: int
     min_units: int
+    offset: int = 0  # bytes from the beginning of what it writes
 
 
 def bind(steps: list[Step], pointer: Callable[[str], Any]) -> Any:
-    """intq_step[] with the pointer (`void *`) of every tensor; it keeps neither the parameters nor the tensors alive."""
+    """intq_step[] with the pointer (`char *`) of every tensor; it keeps neither the parameters nor the tensors alive."""
     bound = ffi.new("intq_step[]", max(len(steps), 1))
     for c, step in zip(bound, steps, strict=False):
         c.fn = ffi.cast("intq_kernel_fn *", step.row.c.fn)
         c.params, c.units, c.min_units = step.params, step.units, step.min_units
-        for i, name in enumerate((*step.reads, *step.writes)):
+        for i, name in enumerate(step.reads):
             c.io[i] = pointer(name)
+        for i, name in enumerate(step.writes, len(step.reads)):
+            c.io[i] = pointer(name) + step.offset
     return bound

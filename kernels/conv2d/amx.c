@@ -10,9 +10,9 @@ enum { LEFT = 24 << 10 };
 
 /* Output rows of the product. A dropped one goes where the next row goes, which is written later. */
 static int8_t *const *row_pointers(const intq_conv2d *p, const conv_block *b, int32_t *acc, int8_t *y) {
-    int8_t **rows = (int8_t **)(acc + OUTPUTS), *to = y + b->out * p->oc;
+    int8_t **rows = (int8_t **)(acc + OUTPUTS), *to = y + b->out * p->y_stride;
     for (int64_t i = 0; i < b->rows; i += b->pitch) {
-        for (int64_t k = i; k < conv_min(i + b->run, b->rows); k++, to += p->oc) rows[k] = to;
+        for (int64_t k = i; k < conv_min(i + b->run, b->rows); k++, to += p->y_stride) rows[k] = to;
         for (int64_t k = i + b->run; k < conv_min(i + b->pitch, b->rows); k++) rows[k] = to;
     }
     return rows;

@@ -99,6 +99,7 @@ static int64_t rows_per_block(const intq_conv2d *p) {
 }
 
 static void choose(intq_conv2d *p) {
+    p->y_stride = p->oc;
     p->group_channels = p->oc / p->groups;
     p->panels = (p->group_channels + p->nr - 1) / p->nr;
     const int64_t band = band_cycles(p), columns = im2col_cycles(p), least = conv_min(conv_min(band, columns), lines_cycles(p));
