@@ -23,7 +23,7 @@ FOLDED = {
     "DequantizeLinear": "already quantized models: scales and zero points are kept",
 }
 INSIDE = ("And", "Cast", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Mod", "Not", "Or", "Where", "Xor")
-COMPOSITES = {"Linear", "Affine", "Unary", "Requantize"}
+COMPOSITES = {"Linear", "Affine", "Unary", "Requantize", "Standardize"}
 
 
 def onnx_operators() -> dict[str, str]:

@@ -153,6 +153,12 @@ typedef struct {
     intq_finish_fn *finish;
 } intq_mean;
 
+/* Standardization over the middle axis of [outer, reduce, inner]; unit = one of the outer * inner columns. */
+typedef struct {
+    int64_t reduce, inner, epsilon;
+    int32_t multiplier, shift, zero_point, lo, hi;
+} intq_standardize;
+
 /* Strided copy of elements: y[y_offset + sum i_d * y_stride_d] = x[x_offset + sum i_d * x_stride_d], dims right-aligned; element size
  * 1, 2 or 4 bytes, offsets and strides in elements. A unit is one innermost run. concat, slice, transpose, pad, tile are copies. */
 typedef struct {

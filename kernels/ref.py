@@ -6,6 +6,7 @@ Never optimised. Whatever differs from it is wrong.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -160,6 +161,28 @@ def mean(
     """(6.3): the sum over axes; the divisor is part of the multiplier."""
     acc = (x.astype(np.int64) - x_zero_point).sum(axis=axes).reshape(out_shape)
     return requantize(acc, multiplier, shift, y_zero_point, rounding, lo, hi)
+
+
+def standardize(
+    x: Array, *, y_zero_point: int, axes: tuple[int, ...], multiplier: int, shift: int, epsilon: int, lo: int, hi: int
+) -> Array:
+    """(6.4): less the mean, over the deviation."""
+    v = x.astype(np.int64)
+    n = math.prod(x.shape[axis] for axis in axes)
+    total = v.sum(axis=axes, keepdims=True)
+    spread = n * (v * v).sum(axis=axes, keepdims=True) - total**2 + epsilon
+    factors = np.array([standard_factor(int(d), multiplier, shift) for d in spread.reshape(-1)], np.int64).reshape(*spread.shape, 2)
+    f, s = factors[..., 0], factors[..., 1]
+    return np.clip((((n * v - total) * f + (1 << (s - 1))) >> s) + y_zero_point, lo, hi).astype(np.int8)
+
+
+def standard_factor(spread: int, multiplier: int, shift: int) -> tuple[int, int]:
+    """f and s of (6.4)."""
+    if spread == 0:
+        return 0, 1
+    pairs = (62 - spread.bit_length()) // 2
+    inverse = 2**61 // math.isqrt(spread << 2 * pairs)
+    return (inverse * multiplier + 2**30) >> 31, min(61 - pairs - shift, 62)
 
 
 # ---------------------------------------------------------------------------------------------------- tables, data movement (SPEC 7, 8)

@@ -61,6 +61,25 @@ def test_one_operator(name: str) -> None:
     assert min(decibels(proto)) > 30
 
 
+SPREAD = np.exp(RNG.normal(0, 1.5, (1, 8, 1, 1))).astype(np.float32)  # standard deviations of channels, some 30 times those of others
+
+
+@pytest.mark.parametrize("op", ["InstanceNormalization", "LayerNormalization", "GroupNormalization"])
+def test_normalization_of_unlike_deviations(op: str) -> None:
+    """Each is divided by its own to the rounding of the input, however small it is beside the others."""
+    x = X * (SPREAD if op != "LayerNormalization" else SPREAD.reshape(8, 1)[np.arange(12) % 8])
+    more = {"InstanceNormalization": {}, "LayerNormalization": {"axis": -1}, "GroupNormalization": {"num_groups": 4}}[op]
+    channels = 12 if op == "LayerNormalization" else 8
+    nodes = [NODE(op, ["x", "s", "b"], ["y"], **more)]
+    proto = build(nodes, FREE, ["y"], 21, s=rand(channels) + 1, b=rand(channels))
+    proto.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+    step = float(x.max() - x.min()) / 255
+    held = reference(proto, {"x": np.rint(x / step) * np.float32(step)})[0]  # what rounding the input to integers leaves
+    real = reference(proto, {"x": x})[0]
+    best = 10 * float(np.log10(((real - real.mean()) ** 2).sum() / ((real - held) ** 2).sum()))
+    assert decibels(proto, x)[0] > best - 3
+
+
 @pytest.mark.parametrize("kind", [onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE])
 def test_half_and_double_precision_are_read_as_float(kind: int) -> None:
     nodes = [NODE("Conv", ["x", "w"], ["c"]), NODE("Clip", ["c", "lo"], ["d"]), NODE("Cast", ["d"], ["y"], to=kind)]

@@ -123,6 +123,16 @@ def reduced_axes(ctx: Context, node: Node) -> list[int]:
     return axes
 
 
+def neighbours(ctx: Context, source: str, axes: list[int]) -> tuple[tuple[int, ...], list[int]]:
+    """An order to store a value in, in which the axes are neighbours, as the kernels want them, and where they are then."""
+    order = ctx.natural(source)
+    where = sorted(order.index(axis) for axis in axes)
+    if where != list(range(where[0], where[0] + len(where))):
+        order = (*(axis for axis in range(len(order)) if axis not in axes), *axes)
+        where = [order.index(axis) for axis in axes]
+    return order, where
+
+
 @lowers("GlobalAveragePool", "ReduceMean", "ReduceSum")
 def mean(ctx: Context, node: Node) -> None:
     source, axes = node.inputs[0], reduced_axes(ctx, node)
@@ -131,11 +141,7 @@ def mean(ctx: Context, node: Node) -> None:
         return
     shape = ctx.shape(source)
     kept = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
-    order = ctx.natural(source)
-    where = sorted(order.index(axis) for axis in axes)
-    if where != list(range(where[0], where[0] + len(where))):  # the kernel reduces neighbours
-        order = (*(axis for axis in range(len(shape)) if axis not in axes), *axes)
-        where = [order.index(axis) for axis in axes]
+    order, where = neighbours(ctx, source, axes)
     tensor = ctx.stored(source, order)
     count = math.prod(shape[axis] for axis in axes)
     x, y = ctx.param(source), ctx.param(node.output)

@@ -3,12 +3,13 @@
 - `Linear`: x[..., K], weight[N, K], bias[N]
 - `Affine`: x * scale + shift, one scale and shift per channel of axis `axis`
 - `Unary`: a function of one number applied to every element; the nodes that compute it are the body
+- `Standardize`: x less its mean, over the root of its variance and `epsilon`, along `axes`
 - `Requantize`: its input at another scale
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -54,9 +55,24 @@ def unary(net: Float, node: Node, output: str, constants: dict[str, Array]) -> l
     ]
 
 
+def standardize(net: Float, node: Node, output: str, constants: dict[str, Array]) -> list[Node]:
+    x, axes = node.inputs[0], f"{output}#axes"
+    constants[f"{output}#epsilon"] = np.array(node.attrs["epsilon"], np.float32)
+    if net.opset >= 18:  # the axes of a mean are an input from then on
+        constants[axes] = np.array(node.attrs["axes"], np.int64)
+    more, attrs = ([axes], {}) if net.opset >= 18 else ([], {"axes": list(node.attrs["axes"])})
+    steps: tuple[tuple[str, list[str], str, Mapping[str, object]], ...] = (
+        ("ReduceMean", [x, *more], "mean", attrs), ("Sub", [x, f"{output}#mean"], "centred", {}),
+        ("Mul", [f"{output}#centred"] * 2, "square", {}), ("ReduceMean", [f"{output}#square", *more], "variance", attrs),
+        ("Add", [f"{output}#variance", f"{output}#epsilon"], "sum", {}), ("Sqrt", [f"{output}#sum"], "deviation", {}),
+    )  # fmt: skip
+    nodes = [Node(f"{node.name}/{name}", op, inputs, [f"{output}#{name}"], dict(given)) for op, inputs, name, given in steps]
+    return [*nodes, Node(node.name, "Div", [f"{output}#centred", f"{output}#deviation"], [output])]
+
+
 def requantize(net: Float, node: Node, output: str, constants: dict[str, Array]) -> list[Node]:
     """The same value at another scale: nothing, in float."""
     return [Node(node.name, "Identity", node.inputs, [output])]
 
 
-EXPANSIONS: dict[str, Expansion] = {"Linear": linear, "Affine": affine, "Unary": unary, "Requantize": requantize}
+EXPANSIONS: dict[str, Expansion] = {"Linear": linear, "Affine": affine, "Unary": unary, "Requantize": requantize, "Standardize": standardize}

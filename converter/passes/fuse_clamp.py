@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..ir import INF, Float, Node
 
 TAKES_CLAMP = {
-    *("Conv", "ConvTranspose", "Linear", "Affine", "Add", "Sub", "Mul"),
+    *("Conv", "ConvTranspose", "Linear", "Affine", "Add", "Sub", "Mul", "Standardize"),
     *("AveragePool", "GlobalAveragePool", "ReduceMean", "MaxPool", "GlobalMaxPool"),
 }
 

@@ -15,8 +15,13 @@ def reduced(b: Builder, op: str, x: str, kept: tuple[int, ...], axes: list[int])
     return b.add(op, [x], kept, keepdims=1, axes=axes)
 
 
-def standardize(b: Builder, x: str, shape: tuple[int, ...], axes: list[int], epsilon: float) -> tuple[str, str, str]:
-    """(x - mean) / sqrt(variance + epsilon), mean and variance along `axes` of a value of `shape`; the mean, and the factor."""
+def standardized(b: Builder, x: str, shape: tuple[int, ...], axes: list[int], epsilon: float) -> str:
+    """(x - mean) / sqrt(variance + epsilon), mean and variance along `axes` of a value of `shape`."""
+    return b.add("Standardize", [x], shape, axes=axes, epsilon=float(epsilon))
+
+
+def in_steps(b: Builder, x: str, shape: tuple[int, ...], axes: list[int], epsilon: float) -> tuple[str, str, str]:
+    """The same where the mean and the factor, which are given too, have names in the source."""
     kept = tuple(1 if a in axes else size for a, size in enumerate(shape))
     mean = reduced(b, "ReduceMean", x, kept, axes)
     centred = b.add("Sub", [x, mean], shape)
@@ -47,7 +52,10 @@ def layer_normalization(b: Builder) -> bool:
     axis = int(b.node.attrs.get("axis", -1)) % len(b.shape)
     if found is None or found[0] is None or (axis == 0 and not b.net.whole):
         return False
-    y, *others = standardize(b, b.x, b.shape, list(range(axis, len(b.shape))), b.node.attrs.get("epsilon", 1e-5))
+    axes, epsilon = list(range(axis, len(b.shape))), b.node.attrs.get("epsilon", 1e-5)
+    if not any(b.node.outputs[1:]):
+        return b.done(affine(b, standardized(b, b.x, b.shape, axes, epsilon), b.shape, found[0], found[1]))
+    y, *others = in_steps(b, b.x, b.shape, axes, epsilon)
     b.done(affine(b, y, b.shape, found[0], found[1]))
     for inner, outer in zip(others, b.node.outputs[1:], strict=False):  # the mean, and one over the deviation
         for node in b.nodes if outer else []:
@@ -62,7 +70,7 @@ def instance_normalization(b: Builder) -> bool:
     found = parameters(b)
     if found is None or found[0] is None or len(b.shape) < 3:
         return False
-    y, *_ = standardize(b, b.x, b.shape, list(range(2, len(b.shape))), b.node.attrs.get("epsilon", 1e-5))
+    y = standardized(b, b.x, b.shape, list(range(2, len(b.shape))), b.node.attrs.get("epsilon", 1e-5))
     scale, bias = (None if v is None else v.reshape(-1, *[1] * (len(b.shape) - 2)) for v in found)
     assert scale is not None
     return b.done(affine(b, y, b.shape, scale, bias))
@@ -77,7 +85,7 @@ def group_normalization(b: Builder) -> bool:
     n, c, *image = b.shape
     split = (n, groups, c // groups * int(np.prod(image)))
     y = b.add("Reshape", [b.x, b.constant("split", [0, groups, -1])], split)
-    y, *_ = standardize(b, y, split, [2], b.node.attrs.get("epsilon", 1e-5))
+    y = standardized(b, y, split, [2], b.node.attrs.get("epsilon", 1e-5))
     y = b.add("Reshape", [y, b.constant("joined", [0, c, *image])], b.shape)
     scale, bias = (None if v is None else np.repeat(v, c // len(v)).reshape(-1, *[1] * len(image)) for v in found)
     assert scale is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -112,6 +113,12 @@ class MaxPool(Pool, kw_only=True):
         b.step(v, b.row("max_pool", "any"), p, p.n * p.oh)
 
 
+def split(axes: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Elements before, along and after neighbouring axes."""
+    first, last = axes[0], axes[-1] + 1
+    return math.prod(shape[:first]), math.prod(shape[first:last]), math.prod(shape[last:])
+
+
 class Mean(Op, kw_only=True):
     """x, multiplier[1], shift[1]: the sum over neighbouring axes, the divisor being part of the multiplier."""
 
@@ -135,10 +142,6 @@ class Mean(Op, kw_only=True):
         dropped = tuple(d for i, d in enumerate(x) if i not in self.axes)
         return v.y().shape if v.y().shape == dropped else kept
 
-    def split(self, shape: tuple[int, ...]) -> tuple[int, int, int]:
-        first, last = self.axes[0], self.axes[-1] + 1
-        return int(np.prod(shape[:first])), int(np.prod(shape[first:last])), int(np.prod(shape[last:]))
-
     def check(self, v: View) -> None:
         v.dtype(v.x(), "int8")
         v.dtype(v.y(), "int8")
@@ -147,7 +150,7 @@ class Mean(Op, kw_only=True):
         v.need(self.rounding != "i64_15", "rounding i64_15 is for 16-bit activations")
 
     def bounds(self, v: View) -> Bounds:
-        return sum_bounds(v, self.rounding, self.split(v.x().shape)[1], v.array(2))
+        return sum_bounds(v, self.rounding, split(self.axes, v.x().shape)[1], v.array(2))
 
     def work(self, v: View) -> int:
         return v.x().size
@@ -156,7 +159,7 @@ class Mean(Op, kw_only=True):
         return 0 not in self.axes
 
     def lower(self, v: View, b: Builder) -> None:
-        outer, reduce, inner = self.split(b.shape(v.x()))
+        outer, reduce, inner = split(self.axes, b.shape(v.x()))
         p = b.new("intq_mean", outer=outer, reduce=reduce, inner=inner, x_zero_point=v.x().zero_point, finish=b.finish(self.rounding))
         b.requant(p.rq, v, self, np.zeros(1, np.int32), v.array(1), v.array(2), uniform=True)
         b.step(v, b.row("mean", "any"), p, outer)

@@ -223,6 +223,16 @@ def any_shape(rng: Rng, most: int = 6) -> tuple[int, ...]:
     return (1, *(int(d) for d in rng.integers(1, 9, int(rng.integers(1, most)))))
 
 
+def standardize(g: Graph, rng: Rng) -> Graph:
+    shape = (*any_shape(rng, 4), int(pick(rng, *CHANNELS, 1000)))
+    first = int(rng.integers(1, len(shape)))
+    last = int(rng.integers(first, len(shape)))
+    g.tensor("x", shape, zero_point=zero_point(rng))
+    epsilon = int(pick(rng, 0, 1, int(2 ** rng.uniform(0, 40)), 2**60))
+    attrs = {"axes": tuple(range(first, last + 1)), "multiplier": int(rng.integers(2**30, 2**31)), "shift": int(pick(rng, 5, 6, 4, 0, 12, -31, 30))}
+    return one_node(g, "standardize", {**attrs, "epsilon": epsilon, **clamp(rng)}, ["x"], shape, zero_point=zero_point(rng))
+
+
 def concat(g: Graph, rng: Rng) -> Graph:
     shape, dtype = any_shape(rng), pick(rng, *DTYPES)
     axis = int(rng.integers(1, len(shape)))
@@ -313,6 +323,7 @@ FAMILIES: dict[str, Callable[[Graph, Rng], Graph]] = {
         avg_pool,
         max_pool,
         mean,
+        standardize,
         concat,
         pad,
         slice_,

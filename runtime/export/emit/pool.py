@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...ops import View
+from ...ops.pool import split
 from ..source import CTYPES, Source
 from .base import clamp_fields, emitter, images, rounding_constant, rounding_of
 
@@ -71,8 +72,18 @@ def mean(s: Source, v: View) -> None:
     a: Any = v.node.attrs
     rounding = rounding_of(s, v)
     s.use("mean", rounding)
-    outer, reduce, inner = a.split(v.x().shape)
+    outer, reduce, inner = split(a.axes, v.x().shape)
     bias = int(rounding_constant(rounding, v.array(2))[0]) - reduce * v.x().zero_point
     fields = {"outer": outer, "reduce": reduce, "inner": inner, "bias": bias, "multiplier": int(v.array(1)[0]), "shift": int(v.array(2)[0])}
     layer = s.struct(f"mean_{rounding}_layer", {**fields, **clamp_fields(v)})
     s.call(f"mean_{rounding}({layer}, {s.ref(v.node.inputs[0])}, {s.ref(v.node.outputs[0])});")
+
+
+@emitter("standardize")
+def standardize(s: Source, v: View) -> None:
+    a: Any = v.node.attrs
+    s.use("standardize")
+    outer, reduce, inner = split(a.axes, v.x().shape)
+    fields = {"outer": outer, "reduce": reduce, "inner": inner, "epsilon": f"INT64_C({a.epsilon})", "multiplier": a.multiplier, "shift": a.shift}
+    layer = s.struct("standardize_layer", {**fields, **clamp_fields(v)})
+    s.call(f"standardize({layer}, {s.ref(v.node.inputs[0])}, {s.ref(v.node.outputs[0])});")

@@ -1,0 +1,2 @@
+#define KERNEL_NAME intq_standardize_any_scalar
+#include "standardize.inc"
