@@ -37,6 +37,15 @@ static inline void intq_walk_on(const intq_broadcast *s, intq_walk *w) {
     }
 }
 
+/* Past `count` runs at once, no more than are left of the innermost walked axis. */
+static inline void intq_walk_over(const intq_broadcast *s, intq_walk *w, int64_t count) {
+    enum { ROW = INTQ_MAX_DIMS - 2 };
+    w->index[ROW] += count - 1;
+    w->a += (count - 1) * s->stride_a[ROW];
+    w->b += (count - 1) * s->stride_b[ROW];
+    intq_walk_on(s, w);
+}
+
 /* Accumulators held at once: the 16 KiB of scratch that these ops ask for, less the vector that a window sum may write too much. */
 enum { INTQ_CHUNK = 4096 - 64 };
 
