@@ -34,9 +34,12 @@ class Histogram:
         reach = max(-low, high)
         if reach > 0:
             self._cover(reach)
-            index = np.floor(values * np.float64(1 / self.width)).astype(np.int64) + SIDE
-            self.counts += np.bincount(index, minlength=2 * SIDE)
-        zeros = int((values == 0).sum())
+            single = values.dtype == np.float32 and self.width > 1e-30
+            steps = values * (np.float32 if single else np.float64)(1 / self.width)  # exact: a power of two
+            np.floor(steps, out=steps)
+            steps += SIDE
+            self.counts += np.bincount(steps.astype(np.intp), minlength=2 * SIDE)
+        zeros = values.size - int(np.count_nonzero(values))
         self.zeros += zeros
         if reach > 0:
             self.counts[SIDE] -= zeros
