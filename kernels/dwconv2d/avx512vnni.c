@@ -3,6 +3,7 @@
  *
  *   rows2    3x3, stride 1: four input rows make two output rows; three columns stay in registers
  *   step2    three columns wide, up to four rows high, horizontal stride 2: two new columns per output pixel
+ *   one      1x1: a factor and a bias for every channel
  *   columns  any kernel, stride and dilation: interleaved columns of a piece of the row lie in scratch
  *
  * A last block of up to 32 or 16 channels puts 2 or 4 strips of output rows beside each other into one vector.
@@ -23,6 +24,7 @@ static inline int is_rows2(const intq_dwconv2d *p) {
     return p->kh == 3 && p->kw == 3 && p->stride_h == 1 && p->stride_w == 1 && p->dilation_h == 1 && p->dilation_w == 1;
 }
 static inline int is_step2(const intq_dwconv2d *p) { return p->kh <= 4 && p->kw == 3 && p->stride_w == 2 && p->dilation_w == 1; }
+static inline int is_one(const intq_dwconv2d *p) { return p->kh * p->kw == 1 && p->stride_h * p->stride_w == 1 && p->oh == p->h && p->ow == p->w; }
 static inline int64_t block_bytes(const intq_dwconv2d *p) { return 256 * (is_rows2(p) ? 6 : p->kw * ((p->kh + 3) / 4)); }
 
 /* Everything that the loops need of one block of channels. */
@@ -188,10 +190,29 @@ INLINE void multiply(__m512i *acc, const __m512i *column, const int8_t *weights)
             }                                                                                                                         \
         }                                                                                                                             \
     }                                                                                                                                 \
+    INLINE void one_##rounding(const block *b, const rq512 *q, int left, rq512_layout layout) {                                       \
+        const int64_t c = b->p->c, end = b->row1 * b->p->ow, together = b->channels == c && 64 % c == 0 ? 64 / c : 1;                 \
+        const __m512i zero = _mm512_setzero_si512(), flip = _mm512_set1_epi8((char)0x80);                                             \
+        for (int64_t i = b->row0 * b->p->ow; i < end; i += together) {                                                                \
+            const __m512i v = _mm512_xor_si512(_mm512_loadu_si512(b->x + i * c), flip);                                               \
+            const __m512i low = _mm512_unpacklo_epi8(v, zero), high = _mm512_unpackhi_epi8(v, zero);                                  \
+            const __m512i column[4] = {_mm512_unpacklo_epi16(low, zero), _mm512_unpackhi_epi16(low, zero),                            \
+                                       _mm512_unpacklo_epi16(high, zero), _mm512_unpackhi_epi16(high, zero)};                         \
+            __m512i acc[4] = {q->b[0], q->b[1], q->b[2], q->b[3]};                                                                    \
+            multiply(acc, column, b->weights);                                                                                        \
+            const int64_t bytes = together == 1 ? b->channels : min64(64, (end - i) * c);                                             \
+            _mm512_mask_storeu_epi8(b->y + i * c, mask64(bytes), rq512_##rounding(q, acc, 0, left, layout));                          \
+        }                                                                                                                             \
+    }                                                                                                                                 \
     INLINE void strips_##rounding(const block *b, int64_t channel, int strips, rq512_layout layout) {                                 \
         rq512 q;                                                                                                                      \
         rq512_load_##rounding(&q, &b->p->rq, channel, b->channels, layout);                                                           \
-        if (fast && is_rows2(b->p))                                                                                                   \
+        if (is_one(b->p))                                                                                                             \
+            if (q.left)                                                                                                               \
+                one_##rounding(b, &q, 1, layout);                                                                                     \
+            else                                                                                                                      \
+                one_##rounding(b, &q, 0, layout);                                                                                     \
+        else if (fast && is_rows2(b->p))                                                                                              \
             for (int64_t row = b->row0; row < b->row1; row += 2 * strips)                                                             \
                 if (q.left || fast == 1)                                                                                              \
                     rows2_##rounding(b, &q, row, 1, strips, layout);                                                                  \
