@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     models = what.add_parser("models", help="whole networks, beside onnxruntime, OpenVINO and LiteRT")
     _common(models)
     _networks(models)
+    models.add_argument("--onnx", action="append", type=Path, metavar="FILE", help="a float network of your own instead; may be repeated")
     models.add_argument("--threads", type=_positive, default=1, help="CPU threads of every engine (default 1)")
     models.add_argument("--rounds", type=_positive, default=15, help="interleaved rounds (default 15)")
     models.add_argument("--seconds", type=float, default=0.03, help="seconds of calls per engine and round (default 0.03)")
@@ -130,7 +131,7 @@ def _models(args: argparse.Namespace) -> int:
     from . import models, networks, show
 
     folder = networks.models_folder(args.models)
-    chosen = _chosen(args.network, folder)
+    chosen = [networks.of_file(path) for path in args.onnx] if args.onnx else _chosen(args.network, folder)
     if args.profile:
         return _profiles(args, chosen, folder)
     with _status() as tick:

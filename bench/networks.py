@@ -73,6 +73,8 @@ class Network:
             from . import resnet50
 
             return resnet50.write(cache_dir() / "resnet50-seed50.onnx")
+        if Path(self.onnx).is_absolute():  # a file of the user's own
+            return Path(self.onnx)
         if folder is None:
             raise InputError(f"{self.name} needs a models folder: --models FOLDER or INTQ_SHARED")
         if not (folder / self.onnx).exists():
@@ -141,6 +143,28 @@ NETWORKS: tuple[Network, ...] = (
         "int8_tflite/ad01_int8.tflite", _ad,
     ),
 )  # fmt: skip
+
+
+def of_file(path: Path) -> Network:
+    """A float ONNX network of the user's own, with noise in -2..2 for input: speed does not depend on it. The batch is 1.
+
+    Raises InputError for a file that is not there or no ONNX network, for several inputs, and for a size that is not fixed.
+    """
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        graph = onnx.load(str(path), load_external_data=False).graph
+    except (OSError, DecodeError) as error:
+        raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+    constants = {c.name for c in graph.initializer}
+    inputs = [i for i in graph.input if i.name not in constants]
+    if len(inputs) != 1:
+        raise InputError(f"{path}: {len(inputs)} inputs; networks of one input are compared")
+    sizes = [d.dim_value for d in inputs[0].type.tensor_type.shape.dim][1:]
+    if not sizes or 0 in sizes:
+        raise InputError(f"{path}: the shape of input {inputs[0].name!r} is not fixed; only its batch may be free")
+    return Network(path.stem, tuple(sizes), -2.0, 2.0, str(path.resolve()))
 
 
 def by_name(names: list[str] | None) -> list[Network]:

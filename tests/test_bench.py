@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from intq.bench import accuracy, cli, gemv, kernels, lowbit, models, networks, peaks, peers, profile, shapes, show, timing
 from intq.errors import Error, InputError
@@ -103,6 +104,22 @@ def test_networks_whose_files_are_absent_are_left_out(tmp_path: Path, capsys: py
     assert [n.name for n in cli._chosen(["kws"], tmp_path)] == ["kws_dscnn"]
     with pytest.raises(InputError, match=r"kws_dscnn\.onnx does not exist"):
         cli.main(arguments("models", "--models", str(tmp_path), "--network", "kws", "--rounds", "1", "--peer", "none"))
+
+
+def test_networks_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = networks.of_file(EXAMPLES / "digits.onnx")
+    assert (own.name, own.shape, own.path(None)) == ("digits", DIGITS.shape, (EXAMPLES / "digits.onnx").resolve())
+    assert cli.main(arguments("models", "--onnx", str(EXAMPLES / "digits.onnx"), "--rounds", "1", "--seconds", "0.001", "--peer", "none")) == 0
+    assert "digits" in capsys.readouterr().out
+    (tmp_path / "broken.onnx").write_bytes(b"\x0b\xff" * 40)
+    free = onnx.helper.make_tensor_value_info("x", 1, [1, 3, "h", 8])
+    nodes = [onnx.helper.make_node("Relu", ["x"], ["y"])]
+    for name, inputs in (("free.onnx", [free]), ("two.onnx", [free, onnx.helper.make_tensor_value_info("z", 1, [1])])):
+        graph = onnx.helper.make_graph(nodes, "g", inputs, [onnx.helper.make_tensor_value_info("y", 1, None)])
+        onnx.save(onnx.helper.make_model(graph), tmp_path / name)
+    for name, reason in (("absent.onnx", "cannot read"), ("broken.onnx", "cannot read"), ("free.onnx", "not fixed"), ("two.onnx", "2 inputs")):
+        with pytest.raises(InputError, match=reason):
+            networks.of_file(tmp_path / name)
 
 
 def test_calibration_without_data_is_seeded_noise_in_range(tmp_path: Path) -> None:
