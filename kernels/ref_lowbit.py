@@ -124,12 +124,3 @@ def adder2d(
             acc -= np.abs(padded[:, rows, cols, None] - w[:, i, j].astype(np.int64)).sum(axis=-1)
     q = ROUNDINGS[rounding](acc, multiplier.astype(np.int64), shift.astype(np.int64), y_zero_point)
     return np.clip(q, lo, hi).astype(np.int8)
-
-
-def _plane_sums(u: Array, c: Array) -> Array:
-    """The popcounts of (L6.1): u[M, K] >= 0 and c[O, K] >= 0 -> [M, O], the sum over bits m, k of 2^(m+k) * popcount(U_m & C_k)."""
-    acc = np.zeros((len(u), len(c)), np.int64)
-    for m in range(int(u.max(initial=0)).bit_length()):
-        for k in range(int(c.max(initial=0)).bit_length()):
-            acc += ((u >> m & 1)[:, None, :] & (c >> k & 1)).sum(axis=-1) << (m + k)
-    return acc

@@ -106,6 +106,13 @@ def test_no_samples(model: Path, tmp_path: Path) -> None:
     assert "0 samples" in intq("run", model, "--inputs", tmp_path / "x.npy")
 
 
+def test_without_an_output() -> None:
+    """Closed by the shell: nothing to print to, and nothing goes wrong."""
+    code = "import sys; from intq.cli import main; sys.exit(main(['ops']))"
+    done = subprocess.run(f"exec {shlex.join([sys.executable, '-c', code])} >&-", shell=True, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_missing_package_names_its_extra() -> None:
     code = "import sys; sys.modules['onnx'] = None; from intq import UnsupportedError\nfrom intq.converter import convert\n"
     code += "try: convert('net.onnx')\nexcept UnsupportedError as error: print(error)"

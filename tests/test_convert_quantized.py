@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import onnx.helper as h
 import pytest
+from agreement import agreement
 from intq.converter import convert
 from onnx_cases import build, rand
 from peer import quantize_qdq, run
@@ -71,8 +72,6 @@ def test_every_layer_agrees_with_onnxruntime(label: str, tmp_path: Path) -> None
 
 
 def check_layers(path: Path, x: np.ndarray, share: float = 0.995) -> None:
-    from intq.converter.imported import agreement
-
     rows = agreement(path, convert(path), x, quantized_values(path, x))
     assert len(rows) >= 8
     for row in rows:

@@ -37,6 +37,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point. Returns 0, 1 for a failure with a one-line reason on stderr, 2 for wrong usage, 130 after Ctrl-C."""
+    if sys.stdout is None:  # closed by whoever started it: what is printed goes nowhere
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (open until the end)
     argv = sys.argv[1:] if argv is None else argv
     top = parser()
     if not argv or argv[0] not in VERBS:

@@ -11,19 +11,17 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-
-from ..errors import InputError
-from ..kernel_api import function, have_numba
-from ..model import Model
-from ..ops import Op
-from ..ops import View as NodeView
-from .compare import layout_of, to_stored
-from .ir import Array
-from .onnx.clean import clean
-from .onnx.load import load
-from .onnx.read import read
-from .passes import run as run_passes
-from .quantize import QParam
+from intq.converter.compare import layout_of, to_stored
+from intq.converter.ir import Array
+from intq.converter.onnx.clean import clean
+from intq.converter.onnx.load import load
+from intq.converter.onnx.read import read
+from intq.converter.passes import run as run_passes
+from intq.converter.quantize import QParam
+from intq.kernel_api import function, have_numba
+from intq.model import Model
+from intq.ops import Op
+from intq.ops import View as NodeView
 
 
 @dataclass(frozen=True)
@@ -37,10 +35,7 @@ class Agreement:
 
 
 def agreement(source: str | Path | onnx.ModelProto, model: Model, x: Array, integers: Mapping[str, Array]) -> list[Agreement]:
-    """`integers`: what the source engine computes for input `x`, by name of the 8-bit value.
-
-    Raises `InputError` where the model was not converted from the source.
-    """
+    """`integers`: what the source engine computes for input `x`, by name of the 8-bit value."""
     names: dict[str, str] = {}
     net = run_passes(read(clean(load(source)), aliases=names))
     ctx = layout_of(net, model.graph)
@@ -56,8 +51,7 @@ def agreement(source: str | Path | onnx.ModelProto, model: Model, x: Array, inte
     tensor = model.graph.tensors[port.tensor]
     exact = QParam(float(np.asarray(tensor.scale)), tensor.zero_point).quantize(to_stored(ctx.views[port.name], x, tensor.shape))
     known[port.tensor] = given.get(port.tensor, exact)
-    if not given:
-        raise InputError("none of the integers given belongs to a layer of the model")
+    assert given, "none of the integers belongs to a layer of the model"
     rows = []
     for node in model.graph.nodes:
         op, output = node.attrs, node.outputs[0]
