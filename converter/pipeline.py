@@ -15,6 +15,7 @@ import onnx
 from ..errors import InputError
 from ..graph import Graph
 from . import channels, passes, prune, ranges, zeroshot
+from .binary import round_down
 from .bn_statistics import Statistics, batchnorm_statistics
 from .calibrate import FloatRunner, Progress, observe
 from .calibrators import CALIBRATORS, Calibrator, Several
@@ -116,6 +117,8 @@ def convert_onnx(model: str | Path | onnx.ModelProto, data: Any, recipe: Recipe,
         else:
             conversion.weights = quantize_all(net, conversion.params, recipe, samples, lambda: statistics(model, net), progress)
         conversion.recipe = msgspec.structs.replace(conversion.recipe, prune=asked)
+    if not net.pinned:
+        round_down(net, conversion.params, conversion.weights)
     conversion.lowered = lower(net, conversion.params, conversion.weights)
     return conversion
 

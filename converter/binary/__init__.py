@@ -9,9 +9,10 @@ from __future__ import annotations
 from ..ir import Float
 from . import expand  # noqa: F401  (registers how the nodes are executed in float)
 from .recognise import recognise
+from .round_down import round_down
 from .stream import streams
 
-__all__ = ["binarize"]
+__all__ = ["binarize", "round_down"]
 
 
 def binarize(net: Float) -> None:

@@ -6,21 +6,24 @@ import numpy as np
 
 from ..ir import Array, Float, Node
 from ..onnx.single import evaluate
+from .expand import sign_nodes
 
-PROBES = np.array([-3e38, -7.25, -1.0, -0.5, -1e-3, -1e-30, 0.0, 1e-30, 1e-3, 0.5, 1.0, 7.25, 3e38], np.float32)
+PROBES = np.array([-1e18, -7.25, -1.0, -0.5, -1e-3, -1e-30, 0.0, 1e-30, 1e-3, 0.5, 1.0, 7.25, 1e18], np.float32)
 CLOSE = 1e-4  # relative: weights of one channel count as +-alpha up to this (a batch norm was folded in float32)
 
 
-def is_sign(net: Float, node: Node) -> bool:
-    """Whether a node computes +1 for x > 0 and -1 for x < 0. At 0 itself it may say 1 or 0 (ONNX Sign): intq says +1."""
+def sign_at_zero(net: Float, node: Node) -> int:
+    """What a node that computes +1 for x > 0 and -1 for x < 0 says at 0: +1 or -1; 0 for any other node. ONNX Sign says 0 there, intq +1."""
     if node.op not in ("Unary", "Sign") or node.clamp is not None or len(net.activations(node)) != 1:
-        return False
+        return 0
     try:
         y = evaluate(net, node, PROBES)
     except Exception:  # a body that onnxruntime cannot run on its own is no sign
-        return False
-    wanted = np.where(PROBES >= 0, 1.0, -1.0)
-    return y.shape == PROBES.shape and bool(np.all((y == wanted) | ((PROBES == 0) & (y == 0))))
+        return 0
+    at_zero = -1 if y.shape == PROBES.shape and y[PROBES == 0][0] < -0.5 else 1
+    wanted = np.where(PROBES == 0, at_zero, np.sign(PROBES))
+    same = y.shape == PROBES.shape and bool(np.all((np.abs(y - wanted) <= CLOSE) | ((PROBES == 0) & (y == 0))))
+    return at_zero if same else 0
 
 
 def alpha(weight: Array) -> Array | None:
@@ -57,16 +60,22 @@ def recognise(net: Float) -> bool:
     """Rewrite in place; returns whether anything was found."""
     found = False
     for node in list(net.nodes):
-        if node.op in ("Unary", "Sign") and node.output not in net.outputs and is_sign(net, node):
-            found |= _rewrite(net, node)
+        if node.op in ("Unary", "Sign") and node.output not in net.outputs and (at_zero := sign_at_zero(net, node)):
+            if _rewrite(net, node, at_zero):
+                found = True
+                continue
+            net.levels[node.output] = (1.0, 0)
+            if at_zero > 0:  # a table, then: at 0, too, what all signs say
+                x = net.activations(node)[0]
+                node.op, node.inputs, node.body = "Unary", [x], sign_nodes(node, x, node.output, net.constants)
     if found:
         _merge_affine(net)
         _merge_sign(net)
     return found
 
 
-def _rewrite(net: Float, sign: Node) -> bool:
-    """The sign and all its readers, if every one is a binary layer."""
+def _rewrite(net: Float, sign: Node, at_zero: int) -> bool:
+    """The sign and all its readers, if every one is a binary layer. Where 0 has the sign -1, x > 0 is not -x >= 0: the layers read that negated."""
     uses = net.consumers()
     plan: list[tuple[Node, Node | None]] = []
     for reader in uses.get(sign.output, []):
@@ -84,7 +93,10 @@ def _rewrite(net: Float, sign: Node) -> bool:
         return False
     for layer, pad in plan:
         given = pad_of(net, pad) if pad is not None else None
-        layer.attrs["pad_value"], pads = given or (0, layer.attrs.get("pads", []))
+        value, pads = given or (0, layer.attrs.get("pads", []))
+        layer.attrs["pad_value"] = at_zero * value
+        if at_zero < 0:
+            layer.inputs[1] = net.constant(f"{layer.inputs[1]}/negated", -net.constants[layer.inputs[1]])
         if len(layer.inputs) < 3 or not layer.inputs[2]:
             layer.inputs = [*layer.inputs[:2], net.constant(f"{layer.name}/bias", np.zeros(len(net.constants[layer.inputs[1]]), np.float32))]
         layer.inputs[0] = sign.output
@@ -95,6 +107,10 @@ def _rewrite(net: Float, sign: Node) -> bool:
         layer.op = "Binary" + layer.op
     rank = len(net.shape(sign.output))
     sign.op, sign.inputs, sign.attrs, sign.body = "BinarySign", net.activations(sign), {"axis": 1 if rank > 2 else rank - 1}, []
+    if at_zero < 0:
+        channels = net.shape(sign.output)[sign.attrs["axis"]]
+        minus, none = np.full(channels, -1, np.float32), np.zeros(channels, np.float32)
+        sign.inputs += [net.constant(f"{sign.name}/turned", minus), net.constant(f"{sign.name}/unmoved", none)]
     net.remove_dead()
     return True
 
@@ -102,27 +118,35 @@ def _rewrite(net: Float, sign: Node) -> bool:
 def _merge_affine(net: Float) -> None:
     """A batch norm right before a sign is part of its threshold."""
     for node in list(net.nodes):
-        if node.op != "BinarySign" or len(node.inputs) > 1:
+        if node.op != "BinarySign":
             continue
         before = net.producers().get(node.inputs[0])
         if before is not None and before.op == "Affine" and before.attrs["axis"] == node.attrs["axis"] and _keeps_sign(before):
-            node.inputs = list(before.inputs)
+            factor, names = -1.0 if len(node.inputs) > 1 else 1.0, list(before.inputs)
+            node.inputs = names if factor > 0 else [names[0], *(net.constant(f"{n}/negated", -net.constants[n]) for n in names[1:])]
     net.remove_dead()
 
 
 def _merge_sign(net: Float) -> None:
     """A binary layer that only a sign reads gives bits."""
     for node in list(net.nodes):
-        if node.op != "BinarySign" or len(node.inputs) > 1:
+        if node.op != "BinarySign" or not (len(node.inputs) == 1 or _negates(net, node)):
             continue
         before = net.producers().get(node.inputs[0])
         if before is None or before.op not in ("BinaryConv", "BinaryLinear") or before.attrs.get("sign") or not _keeps_sign(before):
             continue
         if net.single_use(before.output, net.consumers()):
+            if len(node.inputs) > 1:
+                before.inputs[1:3] = [net.constant(f"{name}/negated", -net.constants[name]) for name in before.inputs[1:3]]
             before.attrs["sign"], before.outputs, before.clamp = True, node.outputs, None
             net.nodes.remove(node)
 
 
+def _negates(net: Float, node: Node) -> bool:
+    scale, shift = (net.constants[name] for name in node.inputs[1:])
+    return bool(np.all(scale == -1) and not np.any(shift))
+
+
 def _keeps_sign(node: Node) -> bool:
-    """Whether the fused activation leaves the sign as it is (hard tanh does)."""
-    return node.clamp is None or node.clamp[0] < 0 <= node.clamp[1]
+    """Whether the fused activation leaves the sign as it is, whatever it is at 0 (hard tanh does)."""
+    return node.clamp is None or node.clamp[0] < 0 < node.clamp[1]

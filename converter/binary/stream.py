@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..ir import Float, Node, Value
 
 STREAM = {"Add": "StreamAdd", "Concat": "StreamConcat", "AveragePool": "StreamAveragePool"}
@@ -97,6 +99,12 @@ def _convert(net: Float, op: str, name: str, at: int) -> str:
     return new
 
 
+def _reread(node: Node, old: str, new: str) -> None:
+    """Nodes of an expression are shared with others, so that they are copied."""
+    node.inputs = [new if used == old else used for used in node.inputs]
+    node.body = [replace(inner, inputs=[new if used == old else used for used in inner.inputs]) for inner in node.body]
+
+
 def _widen(net: Float) -> None:
     """int8 values that a stream reads."""
     done: dict[str, str] = {}
@@ -122,9 +130,10 @@ def _narrow(net: Float) -> None:
             net.values[inner] = Value(net.shape(name), net.values[name].dtype)
             node.outputs = [inner]
             for other in net.nodes:
-                other.inputs = [inner if used == name and other not in readers else used for used in other.inputs]
+                if other not in readers:
+                    _reread(other, name, inner)
             net.nodes.insert(net.nodes.index(node) + 1, Node(f"{name}/narrow", "Narrow", [inner], [name]))
         elif readers:
             new = _convert(net, "Narrow", name, net.nodes.index(node) + 1)
             for reader in readers:
-                reader.inputs = [new if used == name else used for used in reader.inputs]
+                _reread(reader, name, new)

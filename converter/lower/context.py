@@ -245,9 +245,13 @@ class Context:
         half = np.where(right > 0, 2.0 ** (right - 1.0), 0)
         return "q15" if np.all(np.asarray(peaks, np.float64) + half < 2.0 ** (31 - left)) else "q31_single"
 
-    def requantizer(self, stem: str, scales: Array, peaks: Array) -> tuple[str, str, str]:
-        """Stores the fixed-point parameters of effective `scales`; returns (multiplier, shift, rounding)."""
-        rounding = self.rounding(scales, peaks)
+    def requantizer(self, stem: str, scales: Array, peaks: Array, output: str = "") -> tuple[str, str, str]:
+        """Stores the fixed-point parameters of effective `scales`; returns (multiplier, shift, rounding).
+
+        Where `output` has few levels or is read for its sign, `q31_single`: q15 sees 64 parts of a step, too few where a step is much of the range.
+        """
+        fine = not self.dry and (output in self.net.levels or output in self.net.signs)
+        rounding = "q31_single" if fine else self.rounding(scales, peaks)
         multiplier, shift = requantize_params(scales, rounding)
         return self.put(f"{stem}/multiplier", multiplier), self.put(f"{stem}/shift", shift), rounding
 

@@ -27,7 +27,8 @@ def layer_constants(ctx: Context, node: Node, weight: QWeight, stored: Array) ->
     bias = quantize_bias(weight.bias, x.scale, weight.scale)
     scale = tuple(float(s) for s in weight.scale)
     names = [ctx.put(f"{node.name}/weight", stored, scale, weight.zero_point), ctx.put(f"{node.name}/bias", bias)]
-    multiplier, shift, rounding = ctx.requantizer(node.name, x.scale * weight.scale / y.scale, peaks(ctx, node, weight, bias.astype(np.int64)))
+    most = peaks(ctx, node, weight, bias.astype(np.int64))
+    multiplier, shift, rounding = ctx.requantizer(node.name, x.scale * weight.scale / y.scale, most, node.output)
     return [*names, multiplier, shift], rounding
 
 

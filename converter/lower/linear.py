@@ -30,7 +30,8 @@ def coded(ctx: Context, node: Node, weight: QWeight) -> None:
     bias = quantize_bias(weight.bias, x.scale, weight.scale)
     arrays = {"codes": codes.codes, "table": codes.table, "multipliers": codes.multipliers, "bias": bias}
     names = [ctx.put(f"{node.name}/{key}", array) for key, array in arrays.items()]
-    multiplier, shift, rounding = ctx.requantizer(node.name, x.scale * weight.scale / y.scale, peaks(ctx, node, weight, bias.astype(np.int64)))
+    most = peaks(ctx, node, weight, bias.astype(np.int64))
+    multiplier, shift, rounding = ctx.requantizer(node.name, x.scale * weight.scale / y.scale, most, node.output)
     result = ctx.produce(node.output, out)
     tensor = ctx.stored(node.inputs[0], tuple(range(len(shape))))
     ctx.emit("dense_codes", [tensor, *names, multiplier, shift], result, group=group, rounding=rounding, **ctx.limits(node))

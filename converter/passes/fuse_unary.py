@@ -6,6 +6,8 @@ computed is a function of one tensor's element, and the largest such expression 
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..ir import Float, Node
 
 _NAMES = """
@@ -16,7 +18,20 @@ Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Sub Sum Swish Tan Tanh ThresholdedR
 ELEMENTWISE = frozenset(_NAMES.split())
 
 
+def single_numbers(net: Float) -> None:
+    """Constants that hold one number many times (`torch.ones_like`) become that number, where another input has the shape of the output."""
+    for node in net.nodes:
+        whole = any(net.shape(name) == net.shape(node.output) for name in net.activations(node))
+        if node.op not in ELEMENTWISE or not whole:
+            continue
+        for place, name in enumerate(node.inputs):
+            array = net.constants.get(name)
+            if array is not None and array.size > 1 and name not in net.quantized and bool(np.all(array == array.flat[0])):
+                node.inputs[place] = net.constant(f"{name}/number", array.flat[0])
+
+
 def fuse_unary(net: Float) -> None:
+    single_numbers(net)
     roots: dict[str, str] = {}  # value inside an expression -> the activation it is a function of
     made_by: dict[str, Node] = {}
     for node in net.nodes:
