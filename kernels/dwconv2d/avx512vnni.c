@@ -191,7 +191,7 @@ INLINE void multiply(__m512i *acc, const __m512i *column, const int8_t *weights)
         }                                                                                                                             \
     }                                                                                                                                 \
     INLINE void one_##rounding(const block *b, const rq512 *q, int left, rq512_layout layout) {                                       \
-        const int64_t c = b->p->c, end = b->row1 * b->p->ow, together = b->channels == c && 64 % c == 0 ? 64 / c : 1;                 \
+        const int64_t c = b->p->c, end = b->row1 * b->p->ow, together = b->channels == c && (c == 16 || c == 32) ? 64 / c : 1;          \
         const __m512i zero = _mm512_setzero_si512(), flip = _mm512_set1_epi8((char)0x80);                                             \
         for (int64_t i = b->row0 * b->p->ow; i < end; i += together) {                                                                \
             const __m512i v = _mm512_xor_si512(_mm512_loadu_si512(b->x + i * c), flip);                                               \
