@@ -80,6 +80,21 @@ def test_normalization_of_unlike_deviations(op: str) -> None:
     assert decibels(proto, x)[0] > best - 3
 
 
+@pytest.mark.parametrize("opset", [13, 18])
+def test_a_normalization_that_is_written_out(opset: int) -> None:
+    x = X * SPREAD
+    axes, attrs = (["axes"], {}) if opset >= 18 else ([], {"axes": [2, -1]})
+    nodes = [
+        NODE("ReduceMean", ["x", *axes], ["m"], keepdims=1, **attrs), NODE("Sub", ["x", "m"], ["d"]), NODE("Pow", ["d", "two"], ["q"]),
+        NODE("ReduceMean", ["q", *axes], ["v"], keepdims=1, **attrs), NODE("Add", ["v", "e"], ["t"]), NODE("Sqrt", ["t"], ["r"]),
+        NODE("Div", ["d", "r"], ["n"]), NODE("Mul", ["n", "s"], ["y"]),
+    ]  # fmt: skip
+    constants = {"two": np.float32(2), "e": np.float32(1e-5), "s": rand(8, 1, 1) + 1, **({"axes": np.array([2, -1])} if axes else {})}
+    proto = build(nodes, FREE, ["y"], opset, **constants)
+    assert [node.op for node in intq.Model(convert(proto, calibration=x).graph).graph.nodes].count("standardize") == 1
+    assert min(decibels(proto, x)) > 15
+
+
 @pytest.mark.parametrize("kind", [onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE])
 def test_half_and_double_precision_are_read_as_float(kind: int) -> None:
     nodes = [NODE("Conv", ["x", "w"], ["c"]), NODE("Clip", ["c", "lo"], ["d"]), NODE("Cast", ["d"], ["y"], to=kind)]

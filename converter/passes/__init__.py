@@ -12,6 +12,7 @@ from .channelwise import channelwise_to_affine
 from .convtranspose import convtranspose_to_conv
 from .decompose import decompose
 from .find_levels import find_levels
+from .find_norms import find_norms
 from .fold_affine import fold_affine
 from .fuse_clamp import fuse_clamp
 from .fuse_pad import fuse_pad
@@ -27,6 +28,7 @@ Pass = Callable[[Float], None]
 PASSES: tuple[Pass, ...] = (
     tidy,
     old_softmax,
+    find_norms,
     decompose,
     matmul_to_linear,
     batchnorm_to_affine,
