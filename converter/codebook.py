@@ -1,4 +1,4 @@
-"""4-bit weights: tables of 16 integers, codes into them, and integer multipliers per group; and fully connected layers rewritten to use them.
+"""4-bit weights: tables of 16 integers, codes into them, and integer multipliers per group.
 
 Tables: linear int4; powers of two (Miyashita et al. 2016, arXiv:1603.01025); sums of two powers (APoT, Li et al. 2020, arXiv:1909.13144);
 k-means (Han et al. 2016, arXiv:1510.00149); ternary with the threshold 0.7 E|w| (TWN, Li et al. 2016, arXiv:1605.04711).
@@ -10,10 +10,6 @@ import msgspec
 import numpy as np
 
 from ..errors import InputError
-from ..graph import Graph
-from ..kernels.fixed_point import requantize_params
-from ..model import Model
-from ..ops import REGISTRY
 from .ir import Array
 
 TABLES = {
@@ -95,32 +91,3 @@ def encode(weight: Array, kind: str = "linear", group: int = 64, least: Array | 
     if flat.shape[1] < k + k % 2:
         flat = np.pad(flat, ((0, 0), (0, 1)))
     return Codes((flat[:, 0::2] | flat[:, 1::2] << 4).astype(np.uint8), table, multipliers, scale)
-
-
-def recode(model: Model, kind: str = "linear", group: int = 64, least: int = 2**12) -> Model:
-    """The model with every `dense` of at least `least` weights turned into `dense_codes`, from its int8 weights and scales."""
-    graph = Graph(model.graph.name)
-    old = model.graph
-    graph.tensors, graph.constants = dict(old.tensors), dict(old.constants)
-    graph.inputs, graph.outputs, graph.states = old.inputs, old.outputs, old.states
-    for node in old.nodes:
-        if node.op != "dense" or node.attrs.rounding == "i64_15" or old.constants[node.inputs[1]].size < least or old.of(node.inputs[1]).zero_point:  # type: ignore[attr-defined]
-            graph.nodes.append(node)
-            continue
-        x, y, w = (old.of(name) for name in (node.inputs[0], node.outputs[0], node.inputs[1]))
-        assert isinstance(x.scale, float)
-        assert isinstance(y.scale, float)
-        real = np.broadcast_to(np.asarray(w.scale, np.float64), (w.shape[0],))
-        found = encode(old.constants[w.name].astype(np.float64) * real[:, None], kind, group)
-        whole = np.rint(old.constants[node.inputs[2]] * real / found.scale).clip(-(2**29), 2**29).astype(np.int32)
-        multiplier, shift = requantize_params(x.scale * found.scale / y.scale, "q31_single")
-        fields = {
-            "codes": found.codes, "table": found.table, "multipliers": found.multipliers, "bias": whole, "multiplier": multiplier, "shift": shift,
-        }  # fmt: skip
-        names = [node.inputs[0], *(graph.constant(f"{node.name}/{key}/4bit", array) for key, array in fields.items())]
-        attrs = REGISTRY["dense_codes"](group=group, rounding="q31_single", lo=node.attrs.lo, hi=node.attrs.hi)  # type: ignore[attr-defined]
-        graph.node(attrs, names, list(node.outputs), node.name)
-    used = {name for node in graph.nodes for name in node.inputs}
-    graph.constants = {name: array for name, array in graph.constants.items() if name in used}
-    graph.tensors = {name: t for name, t in graph.tensors.items() if name in graph.constants or name not in old.constants}
-    return Model(graph, numerics=model.numerics, recipe={**model.recipe, "codes": {"kind": kind, "group": group}})

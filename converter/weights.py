@@ -113,7 +113,7 @@ def with_samples(site: Site, choice: Layer, cut: Cut | None = None) -> QWeight:
 def with_bias(weight: QWeight, bias: Array, x: QParam, y: QParam) -> QWeight:
     """Other biases for the same weights; one that would not fit keeps what it was."""
     fits = fit_scale(weight.scale, bias, x.scale, y.scale) <= weight.scale * (1 + 1e-12)
-    return QWeight(weight.q, weight.scale, np.where(fits & np.isfinite(bias), bias, weight.bias), weight.bits)
+    return replace(weight, bias=np.where(fits & np.isfinite(bias), bias, weight.bias))
 
 
 def without_samples(net: Float, node: Node, x: QParam, y: QParam, choice: Layer, statistics: Statistics, cut: Cut | None = None) -> QWeight:

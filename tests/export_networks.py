@@ -23,9 +23,9 @@ def convert(name: str) -> Model:
     converter = pytest.importorskip("intq.converter")
     images = shared.cifar_normalized("calib")[0][:32]
     if name == "autoencoder_codes":
-        from intq.converter.codebook import recode
-
-        return recode(converter.convert(shared.model("ad_autoencoder.onnx"), calibration=shared.toycar()[:32], recipe="fast"), "kmeans", 64)
+        codes = {"weights": "kmeans4", "granularity": "group", "group_size": 64}
+        recipe = {"base": "fast", "layers": {"*": codes}}
+        return converter.convert(shared.model("ad_autoencoder.onnx"), calibration=shared.toycar()[:32], recipe=recipe)
     if name == "resnet8_int4":
         return converter.convert(shared.model("resnet8_cifar10.onnx"), calibration=images, recipe={"base": "fast", "weights": "int4"})
     return converter.convert(shared.model(f"{name}.onnx"), calibration=images, recipe="fast")

@@ -9,7 +9,7 @@ import pytest
 import shared
 from intq import InputError, Model, Session
 from intq.converter import convert
-from intq.converter.codebook import KINDS, encode, recode
+from intq.converter.codebook import KINDS, encode
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -40,7 +40,8 @@ def test_autoencoder_in_four_bits(tmp_path: Path) -> None:
     """Every layer of the shared autoencoder runs from codes; the file is smaller; the backends agree."""
     x = shared.toycar()
     model = convert(shared.model("ad_autoencoder.onnx"), calibration=x[:64])
-    small = recode(model, "kmeans", 64)
+    codes = {"weights": "kmeans4", "granularity": "group", "group_size": 64}
+    small = convert(shared.model("ad_autoencoder.onnx"), calibration=x[:64], recipe={"layers": {"*": codes}})
     assert sum(n.op == "dense_codes" for n in small.graph.nodes) >= 8
     assert small.weight_bytes < 0.7 * model.weight_bytes
     small.save(tmp_path / "small.intq")
