@@ -185,6 +185,14 @@ typedef struct {
     const uint8_t *table;
 } intq_lut8;
 
+/* y[r][c] = table[which[c]][(uint8) x[r][c]] (SPEC 7.3); a unit is 64 rows. */
+typedef struct {
+    int64_t rows;
+    int32_t channels;
+    const int32_t *which;
+    const uint8_t *tables;
+} intq_lut8_channels;
+
 /* Softmax over rows of `cols` (SPEC 7). A unit is one row. */
 typedef struct {
     int64_t rows, cols;

@@ -193,6 +193,11 @@ def lut8(x: Array, table: Array) -> Array:
     return table[x.view(np.uint8)]
 
 
+def lut8_channels(x: Array, tables: Array, which: Array) -> Array:
+    """(7.3): channel c of the last axis goes through tables[which[c]]; tables[G, 256], which[C]."""
+    return tables[which, x.view(np.uint8)]
+
+
 def softmax(x: Array, table: Array) -> Array:
     """(7.2): e = table[max - x], rounded division by the sum, scale 1/256, zero point -128."""
     e = table.astype(np.int64)[x.astype(np.int64).max(axis=-1, keepdims=True) - x]

@@ -29,7 +29,7 @@ SCRATCH = 16384
 PAD_CHANNELS = 64  # INTQ_PAD_CHANNELS of kernels/decl.h
 LONG_RUN = 8192
 FORMS = (dense, groups, sparse, coded, planes)  # ways to a product's bytes: modules of ops with a function `forms`; the first is always there
-IN_PLACE = {"add", "mul", "lut8"}  # rows that read an element before they write the one in its place, and never again
+IN_PLACE = {"add", "mul", "lut8", "lut8_channels"}  # rows that read an element before they write the one in its place, and never again
 
 
 class Builder:

@@ -69,7 +69,23 @@ BODIES: dict[str, tuple[list[Any], dict[str, Any], bool]] = {
         True,
     ),
     "leaky": ([node("LeakyRelu", "a", "l", alpha=0.2), conv("l w2", "b")], {"w2": w(8, 8, 1, 1)}, True),
-    "tanh": ([node("Tanh", "a", "b")], {}, False),
+    "tanh": ([node("Tanh", "a", "b")], {}, True),
+    "silu and its gate": (
+        [
+            *(node("Sigmoid", "a", "d"), node("Mul", "a d", "e"), node("GlobalAveragePool", "e", "p"), conv("p w2", "q")),
+            *(node("Sigmoid", "q", "g"), node("Mul", "g e", "b")),
+        ],
+        {"w2": w(8, 8, 1, 1)},
+        True,
+    ),
+    "gate of two": (
+        [
+            *(node("GlobalAveragePool", "a", "p"), node("Sigmoid", "p", "g"), node("Mul", "a g", "m"), conv("a w2", "c"), node("Mul", "c g", "n")),
+            node("Add", "m n", "b"),
+        ],
+        {"w2": w(8, 8, 1, 1)},
+        True,
+    ),
     "six": ([node("Clip", "a lo hi", "b")], {"lo": np.float32(0), "hi": np.float32(6)}, False),
 }
 
@@ -90,7 +106,7 @@ def test_any_scales_leave_the_function(name: str) -> None:
     assert not slots.of["x"].any()
     assert not slots.of["y"].any()
     scale = np.concatenate([[1.0], np.exp(RNG.normal(size=slots.count - 1))])
-    divided = restore(net, to_text(scale))
+    divided = restore(net, to_text(scale, slots))
     after = run(to_onnx(net, ["y", *makers]), {"x": x})
     np.testing.assert_allclose(after["y"], before, rtol=1e-3, atol=1e-3 * np.abs(before).max())
     if BODIES[name][2]:
@@ -103,7 +119,7 @@ def test_flattened_image() -> None:
     x = w(1, 4, 8, 8)
     net, _ = prepare(proto, x)
     before, slots = run(to_onnx(net), {"x": x})["y"], Slots(net)
-    restore(net, to_text(np.concatenate([[1.0], 2.0 ** RNG.integers(-3, 4, slots.count - 1)])))
+    restore(net, to_text(np.concatenate([[1.0], 2.0 ** RNG.integers(-3, 4, slots.count - 1)]), slots))
     np.testing.assert_allclose(run(to_onnx(net), {"x": x})["y"], before, rtol=1e-4, atol=1e-4)
     assert slots.of["a"].shape == (1, 4, 1, 1)
 

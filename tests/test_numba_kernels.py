@@ -149,6 +149,8 @@ def test_lut8_and_softmax() -> None:
         for dtype, out in ((np.int8, np.int8), (np.uint8, np.int8), (np.int8, np.uint8)):
             x = rng.integers(0, 256, shape).astype(np.uint8).view(dtype)
             same("lut8", x, rng.integers(0, 256, 256).astype(np.uint8).view(out))
+            which = rng.integers(0, 5, shape[-1]).astype(np.int32)
+            same("lut8_channels", x, rng.integers(0, 256, (5, 256)).astype(np.uint8).view(out), which)
         for scale in (1e-4, 0.1, 30.0):
             same("softmax", x.view(np.int8), np.rint(2.0**23 * np.exp(-np.arange(256) * scale)).astype(np.int32))
 

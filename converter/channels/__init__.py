@@ -8,23 +8,23 @@ additions, concatenations, pooling and the products of squeeze-and-excite.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ...errors import InputError
 from ..data import Replay
-from ..ir import Array, Float
+from ..ir import Array, Float, Node
 from ..passes.equalize import per_input, store
 from .choose import measure, scales
-from .slots import Slots
+from .slots import STEPS, Slots
 
-STEPS = 2  # per factor of two
 ZERO = ord("N")  # stands for 1
 
 
-def to_text(scale: Array) -> str:
-    """One character for each slot but the first: s = 2^(k / STEPS), k = -12 .. 12 as the letters B to Z."""
-    steps = np.clip(np.rint(STEPS * np.log2(scale[1:])), -12, 12).astype(int)
-    return "".join(chr(ZERO + k) for k in steps)
+def to_text(scale: Array, slots: Slots) -> str:
+    """One character for each slot but the first: s = 2^(k / STEPS), k = -12 .. 12 as the letters B to Z; -24 .. 24 (6 to f) for gates."""
+    return "".join(chr(ZERO + k) for k in slots.steps(scale)[1:])
 
 
 def from_text(text: str) -> Array:
@@ -50,13 +50,31 @@ def restore(net: Float, text: str) -> dict[str, Array]:
             store(net, node, 1, weight / s.reshape(-1, *[1] * (weight.ndim - 1)))
             if len(node.inputs) > 2 and node.inputs[2]:
                 store(net, node, 2, net.constants[node.inputs[2]].astype(np.float64) / s)
+        if node.name in slots.tables:
+            per_channel(net, node, slots.tables[node.name], *(scale[slots.of[name]] for name in (node.inputs[0], node.output)))
     net.remove_dead()
     return {name: scale[found] for name, found in slots.of.items()}
+
+
+def per_channel(net: Float, node: Node, axis: int, x: Array, y: Array) -> None:
+    """The function f of a node becomes f(x * its input) / y, with x and y for each channel of an axis."""
+    for factor, first in ((x, True), (1 / y, False)):
+        if not bool((factor != 1).any()):
+            continue
+        inner, factors = f"{node.output}/{'read' if first else 'made'}", net.constant(f"{node.output}/factors", factor[0].astype(np.float32))
+        if first:
+            source, node.inputs = node.inputs[0], [node.inputs[0]]
+            body = [replace(n, inputs=[inner if name == source else name for name in n.inputs]) for n in node.body]
+            node.body = [Node(inner, "Mul", [source, factors], [inner]), *body]
+        else:
+            *body, last = node.body
+            node.body = [*body, replace(last, outputs=[inner]), Node(inner, "Mul", [inner, factors], [node.output])]
+        node.attrs = {**node.attrs, "axis": axis}
 
 
 def levelled(net: Float, replay: Replay) -> str:
     """The channel scales that calibration data asks for; "" where there are none."""
     if net.pinned or net.levels or (slots := Slots(net)).count == 1:
         return ""
-    text = to_text(scales(net, slots, measure(net, replay, slots)))
+    text = to_text(scales(net, slots, measure(net, replay, slots)), slots)
     return text if set(text) - {chr(ZERO)} else ""

@@ -1,8 +1,9 @@
-"""How far each channel is scaled: reach^b, with the least b that leaves the outputs of all nodes precise enough.
+"""How far each channel is scaled: what reaches beyond a limit of its activation is divided down to it. Limits are lowered where the outputs of nodes
+are not precise enough, and no farther.
 
-With b = 1 all channels of an activation reach equally far, and its rounding errors are least; the weights that read a far-reaching channel
-are then large, so that the others of their output channel get fewer steps, and no channel has room for what calibration did not show. With
-b = 0 all stays as it was. The noise of either follows from the ranges: a twelfth of a squared step for each element.
+Where all channels of an activation reach equally far its rounding errors are least; the weights that read a far-reaching channel are then large,
+so that the others of their output channel get fewer steps, and no channel has room for what calibration did not show. The noise of either follows
+from the ranges: a twelfth of a squared step for each element.
 """
 
 from __future__ import annotations
@@ -15,16 +16,17 @@ import numpy as np
 from ..calibrate import FloatRunner, need_finite
 from ..data import Replay, rebatch
 from ..ir import Array, Float
-from ..quantize import QParam
+from ..onnx.single import evaluate
 from ..ranges import assign, observed
-from .slots import Slots
+from .slots import STEPS, Slots
 
 SAMPLES = 32
 TINY = 1e-30
-STEP = 0.25
 ENOUGH = 10**-2.6  # noise to signal of a node's output that needs no help: 26 dB
-ROUNDS = 9
-REACH = 64.0  # channels are told apart up to this many times below and above the mean
+ROUNDS = 24
+LOWER = 0.5**0.25
+FEW = 0.25  # a share of channels; limits stay above what they reach
+POINTS = np.array([-1.65, -1.04, -0.67, -0.39, -0.13, 0.13, 0.39, 0.67, 1.04, 1.65])  # each for a tenth of a normal distribution
 
 
 class Statistics:
@@ -38,6 +40,7 @@ class Statistics:
         self.mean: dict[str, Array] = {}
         self.square: dict[str, Array] = {}
         self.busy: dict[str, Array] = {}
+        self.signal: dict[str, float] = {}  # variance of an element, mean over the elements
         self.count = 0
 
     def add(self, values: Mapping[str, Array]) -> None:
@@ -50,6 +53,9 @@ class Statistics:
             for kept, power in ((self.mean, array), (self.square, np.square(array)), (self.busy, array != 0)):
                 now = power.mean(axis=axes, keepdims=True, dtype=np.float64)
                 kept[name] = kept.get(name, 0.0) * (1 - weight) + now * weight
+            several = len(array) > 1
+            within = float((array.var(axis=0, ddof=1, dtype=np.float32) if several else self.square[name] - self.mean[name] ** 2).mean())
+            self.signal[name] = self.signal.get(name, 0.0) * (1 - weight) + max(within, TINY) * weight
 
     def reach(self, name: str) -> Array:
         return np.maximum(self.high[name], -self.low[name])
@@ -71,48 +77,62 @@ def measure(net: Float, replay: Replay, slots: Slots) -> Statistics:
     return found
 
 
-def levels(slots: Slots, found: Statistics) -> tuple[Array, Array]:
-    """The logarithm of each slot's reach against those beside it, averaged over the values that it occurs in, and the component of each slot:
-    those that occur in one value, directly or not, have the same."""
-    total, times = np.zeros(slots.count), np.zeros(slots.count)
-    parent = list(range(slots.count))
+Reaches = dict[str, tuple[Array, Array]]
 
-    def find(slot: int) -> int:
-        while (up := parent[slot]) != slot:
-            parent[slot] = parent[up]
-            slot = up
-        return slot
 
+def reaches(slots: Slots, found: Statistics) -> Reaches:
+    """By value: its slots, and how far each of them reaches."""
+    result = {}
     for name in found.low:
         reach = found.reach(name)
         which = np.broadcast_to(slots.of[name], reach.shape)
-        if not which.any() or not (reach > 0).any():
-            continue
-        log = np.log(np.maximum(reach, TINY))
-        log = np.where(reach > 0, np.clip(log - log[reach > 0].mean(), -np.log(REACH), np.log(REACH)), 0.0)
-        np.add.at(total, which.reshape(-1), log.reshape(-1))
-        np.add.at(times, which.reshape(-1), 1)
-        free = [find(int(slot)) for slot in np.unique(which) if slot]
-        for slot in free[1:]:
-            parent[find(slot)] = find(free[0])
-    total[0] = 0
-    return total / np.maximum(times, 1), np.array([find(slot) for slot in range(slots.count)])
+        if which.any() and (reach > 0).any():
+            result[name] = which.reshape(-1), reach.reshape(-1)
+    return result
+
+
+def divisors(slots: Slots, known: Reaches, limits: Mapping[str, float]) -> Array:
+    """The least s[slots], from 1 on, with which no channel reaches farther than the limit of any value that it occurs in; to the nearest step."""
+    s = np.ones(slots.count)
+    for name, limit in limits.items():
+        which, reach = known[name]
+        np.maximum.at(s, which, reach / limit)
+    s[0] = 1
+    return np.asarray(2.0 ** (slots.steps(s) / STEPS))
 
 
 @dataclass(frozen=True)
 class Share:
-    """Ratio of noise to signal in the output of the node `name`, caused by the rounding of what lies in a component (by its slot) of channels."""
+    """Ratio of noise to signal in the output of the node `name`, caused by the rounding of the value `source`, or else of weights."""
 
     name: str
-    component: int
+    source: str
     ratio: float
 
 
-NONE = Share("", 0, 0.0)
+NONE = Share("", "", 0.0)
 
 
-def noise(net: Float, slots: Slots, found: Statistics, s: Array, component: Array) -> list[Share]:
-    """Where slots are divided by s: what rounding an activation does to itself, and what rounding a layer's input and weights does to its output.
+Gains = Mapping[tuple[str, str], Array]
+
+
+def slopes(net: Float, slots: Slots, found: Statistics) -> Gains:
+    """By input and output of each function that gets tables: the mean square of its slope in each channel, were the input normally distributed."""
+    result = {}
+    for node in net.nodes:
+        name = node.inputs[0]
+        if node.name in slots.tables and name in found.mean and node.output in found.mean:
+            mean = found.mean[name]
+            deviation = np.sqrt(np.maximum(found.square[name] - mean**2, TINY))
+            points = mean + deviation * POINTS.reshape(-1, *[1] * (mean.ndim - 1))
+            after, before = (evaluate(net, node, (points + side * deviation / 8).astype(np.float32)).astype(np.float64) for side in (1, -1))
+            result[name, node.output] = np.square((after - before) / (deviation / 4)).mean(axis=0, keepdims=True)
+    return result
+
+
+def noise(net: Float, slots: Slots, found: Statistics, s: Array, gains: Gains) -> list[Share]:
+    """Where slots are divided by s: what rounding an activation does to itself, and what rounding a layer's input and weights, or a function's
+    input, does to its output.
 
     A filter that takes differences of neighbours keeps little of a smooth signal and all of the noise, so the output's own variance counts.
     """
@@ -120,14 +140,17 @@ def noise(net: Float, slots: Slots, found: Statistics, s: Array, component: Arra
     divided = {name: s[slots.of[name]] for name in found.low}
     spans = {name: (float((low / divided[name]).min()), float((found.high[name] / divided[name]).max())) for name, low in found.low.items()}
     params = assign(net, spans)
-    signal = {name: max(float((square - found.mean[name] ** 2).mean()), TINY) for name, square in found.square.items()}
+    signal = found.signal
+    # an element that is less than a step is not wrong by more than itself
+    rounding = {name: np.minimum((divided[name] * params[name].scale) ** 2 / 12, square) for name, square in found.square.items()}
     for name, square in found.square.items():
         which = np.broadcast_to(slots.of[name], square.shape)
         np.add.at(by_slot, which.reshape(-1), square.reshape(-1))
         np.add.at(times, which.reshape(-1), 1)
-        ratio = params[name].scale ** 2 * float((s[which] ** 2 * found.busy[name]).mean()) / 12 / signal[name]
-        result.append(Share(name, int(component[which.max()]), ratio))
-    result += products_and_sums(net, slots, found, params, s, component, signal)
+        result.append(Share(name, name, float((rounding[name] * found.busy[name]).mean()) / signal[name]))
+    result += products_and_sums(net, found, rounding)
+    for (source, target), gain in gains.items():
+        result.append(Share(target, source, float((rounding[source] * gain).mean()) / signal[target]))
     by_slot /= np.maximum(times, 1)
     for reader in slots.readers:
         name, weight = reader.node.output, net.constants[reader.node.inputs[1]].astype(np.float64)
@@ -137,47 +160,50 @@ def noise(net: Float, slots: Slots, found: Statistics, s: Array, component: Arra
         square, inside = (a[reader.slots].reshape(groups, 1, -1) for a in (by_slot, s))
         step = (peak * inside).max(axis=2, keepdims=True) / 127
         made = (np.where(peak > 0, step / inside, 0) ** 2 * square).sum() * taps.shape[3]
-        read = (energy * inside**2).sum() * params[reader.node.inputs[0]].scale ** 2
-        ratio = float(made + read) / len(weight) / 12 * float(found.busy[name].mean()) / signal[name]
-        result.append(Share(name, int(component[reader.slots.max()]), ratio))
+        steps = (inside * params[reader.node.inputs[0]].scale) ** 2
+        read = (energy * np.where(reader.slots.reshape(groups, 1, -1) > 0, np.minimum(steps, 12 * square), steps)).sum()
+        factor = float(found.busy[name].mean()) / len(weight) / 12 / signal[name]
+        result += [Share(name, "", float(made) * factor), Share(name, reader.node.inputs[0], float(read) * factor)]
     return result
 
 
-def products_and_sums(
-    net: Float, slots: Slots, found: Statistics, params: Mapping[str, QParam], s: Array, component: Array, signal: Mapping[str, float]
-) -> list[Share]:
+def products_and_sums(net: Float, found: Statistics, rounding: Mapping[str, Array]) -> list[Share]:
     """What rounding the operands of Add, Sub and Mul does to the result; a factor's noise is multiplied by the other factor."""
     result = []
     for node in net.nodes:
         names = net.activations(node)
-        if node.op not in ("Add", "Sub", "Mul") or len(names) != 2 or node.output not in signal or not all(name in found.square for name in names):
+        measured = all(name in found.square for name in (*names, node.output))
+        if node.op not in ("Add", "Sub", "Mul") or len(names) != 2 or not measured:
             continue
         for name, other in (names, names[::-1]):
-            which = slots.of[name]
-            power = float(found.square[other].mean()) if node.op == "Mul" else 1.0
-            ratio = params[name].scale ** 2 * float((s[which] ** 2).mean()) / 12 * power * float(found.busy[node.output].mean()) / signal[node.output]
-            result.append(Share(node.output, int(component[which.max()]), ratio))
+            power = rounding[name] * (found.square[other] if node.op == "Mul" else 1.0)
+            result.append(Share(node.output, name, float(power.mean()) * float(found.busy[node.output].mean()) / found.signal[node.output]))
     return result
 
 
 def scales(net: Float, slots: Slots, found: Statistics) -> Array:
-    """s[slots]: 1 for slot 0. Exponents rise one after the other where most noise comes from, as long as some node has too much and it helps."""
-    level, component = levels(slots, found)
-    exponent, best, kept = np.zeros(slots.count), np.inf, np.zeros(slots.count)
+    """s[slots]: 1 for slot 0. As long as some node has too much noise, the values that most of it comes from, and those that share a scale with them,
+    get lower limits; what left least noise is taken."""
+    known, gains = reaches(slots, found), slopes(net, slots, found)
+    params = assign(net, {name: (float(low.min()), float(found.high[name].max())) for name, low in found.low.items()})
+    shared = {name: params[name].scale for name in known}
+    limits = {name: max(float(known[other][1].max()) for other in known if shared[other] == shared[name]) for name in known}
+    floors = {name: float(np.quantile(reach, FEW)) for name, (_, reach) in known.items()}
+    best, kept = np.inf, np.ones(slots.count)
     for _ in range(ROUNDS):
-        shares = noise(net, slots, found, np.exp(exponent[component] * level), component)
+        s = divisors(slots, known, limits)
         total: dict[str, float] = {}
-        for share in shares:
+        largest: dict[str, Share] = {}
+        for share in noise(net, slots, found, s, gains):
             total[share.name] = total.get(share.name, 0.0) + share.ratio
+            if share.ratio > largest.get(share.name, NONE).ratio and share.source in known:
+                largest[share.name] = share
         excess = float(sum(np.log(ratio / ENOUGH) for ratio in total.values() if ratio > ENOUGH))
         if excess < best:
-            best, kept = excess, exponent.copy()
-        largest: dict[str, Share] = {}
-        for share in shares:
-            if total[share.name] > ENOUGH and share.ratio > largest.get(share.name, NONE).ratio:
-                largest[share.name] = share
-        rising = {home for share in largest.values() if (home := share.component) and exponent[home] < 1}
-        if not rising:
+            best, kept = excess, s
+        sources = {share.source for share in largest.values() if total[share.name] > ENOUGH}
+        lower = {shared[name] for name in sources if limits[name] > floors[name]}
+        if not lower:
             break
-        exponent[list(rising)] += STEP
-    return np.asarray(np.exp(kept[component] * level))
+        limits.update({name: limit * LOWER for name, limit in limits.items() if shared[name] in lower})
+    return kept

@@ -2,8 +2,9 @@
 
 Every element of an activation has a slot; scaling the elements of a slot by one positive number, everywhere, leaves the function of the network
 as it is. Layers with constant weights absorb a number for each input channel and give another one to each output channel; pooling, movements,
-additions, concatenations and positively homogeneous functions hand slots on. Slot 0 cannot be scaled: inputs, outputs, and what is read or
-made by any other operator.
+additions, concatenations and positively homogeneous functions hand slots on. Any other function of one element gets a table for each channel, which
+absorbs and gives like a layer; a gate that such a function makes takes up what differs between a product and its other factor.
+Slot 0 cannot be scaled: inputs, outputs, and what is read or made by any other operator.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ POOLS = ("MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool")
 REDUCES = ("ReduceMean", "ReduceMax", "ReduceMin", "ReduceSum")
 SCALABLE = (None, (0.0, INF), (-INF, INF))  # clamps
 TOGETHER = ("Add", "Sub", "Max", "Min")
+STEPS = 2  # per factor of two
+LARGEST = 12
 PROBE = np.array([-7.3, -2.1, -0.4, 0.0, 0.3, 1.9, 6.7], np.float32)
 
 
@@ -44,6 +47,9 @@ class Slots:
         self.of: dict[str, Array] = {}
         self.readers: list[Reader] = []
         self.made: dict[str, Array] = {}
+        self.tables: dict[str, int] = {}  # functions of one element, by the name of the node: the axis of the channels
+        self._gates: list[tuple[Array, Array, Array]] = []  # slots of a gate, of what it makes of a factor, of the factor
+        self._uses = net.consumers()
         self._parent = [0]
         for name in net.inputs:
             self.of[name] = self._fixed(name)
@@ -51,6 +57,7 @@ class Slots:
             self._visit(node)
         for name in net.outputs:
             self._join(self.of[name], np.zeros((), np.int64))
+        self._even_gates()
         roots = np.array([self._find(slot) for slot in range(len(self._parent))])
         found, place = np.unique(roots, return_inverse=True)
         assert found[0] == 0
@@ -58,6 +65,31 @@ class Slots:
         self.of = {name: place[slots] for name, slots in self.of.items()}
         self.made = {name: place[slots] for name, slots in self.made.items()}
         self.readers = [Reader(reader.node, place[reader.slots]) for reader in self.readers]
+        gates = [np.stack([place[slots] for slots in gate]) for gate in self._gates]
+        self.gates = np.concatenate(gates, axis=1) if gates else np.zeros((3, 0), np.int64)  # the first is the second over the third
+
+    def steps(self, scale: Array) -> Array:
+        """The logarithms of the scales of slots as they can be had: integers, a factor of two being STEPS."""
+        k = np.clip(np.rint(STEPS * np.log2(scale)), -LARGEST, LARGEST).astype(np.int64)
+        gate, product, factor = self.gates
+        near = k[product] - np.clip(k[product] - k[factor], -STEPS, STEPS)
+        k[factor] = np.where(factor > 0, np.clip(near, -LARGEST, LARGEST), 0)
+        k[0] = 0
+        k[gate] = k[product] - k[factor]
+        return k
+
+    def _even_gates(self) -> None:
+        """A gate whose slot is not its own, or that would be the quotient of two things at once, keeps its scale."""
+        zero = np.zeros((), np.int64)
+        while True:
+            slots = [self._find(int(slot)) for gate, _, _ in self._gates for slot in gate]
+            wrong = {slot for slot in slots if slot and slots.count(slot) > 1}
+            found = [i for i, gate in enumerate(self._gates) if {self._find(int(slot)) for slot in gate[0]} & {0, *wrong}]
+            if not found:
+                return
+            gate, product, factor = self._gates.pop(found[0])
+            self._join(gate, zero)
+            self._join(product, factor)
 
     def _find(self, slot: int) -> int:
         while (up := self._parent[slot]) != slot:
@@ -155,14 +187,32 @@ class Slots:
         return np.asarray(whole[0])
 
     def _product(self, node: Node) -> Array | None:
-        """One factor keeps its scale, the gate: the one that cannot be scaled, or else the smaller one."""
+        """A gate of one number per channel that a table makes takes up any scale of the product. Else one factor keeps its scale: the one that cannot
+        be scaled, or the smaller one."""
         if len(self.net.activations(node)) != 2:
             return None
+        if (made := self._gated(node)) is not None:
+            return made
         names = sorted(node.inputs, key=lambda name: (self._free(name), int(np.prod(self.net.shape(name)))))
         gate, x = names
         self._join(self.of[gate], np.zeros((), np.int64))
         rank, slots = len(self.net.shape(node.output)), self.of[x]
         return slots.reshape([1] * (rank - slots.ndim) + list(slots.shape))
+
+    def _gated(self, node: Node) -> Array | None:
+        shape = self.net.shape(node.output)
+        for gate, x in (node.inputs, node.inputs[::-1]):
+            maker = next((n for n in self.net.nodes if n.output == gate), None)
+            slots = self.of[gate]
+            own = maker is not None and maker.name in self.tables and self.net.single_use(gate, self._uses)
+            if not own or self.net.shape(x) != shape or len(shape) < 3 or self.net.shape(gate) != (1, shape[1], *[1] * (len(shape) - 2)):
+                continue
+            if self.of[x].shape not in (slots.shape, tuple([1] * len(shape))):
+                continue
+            made = self._fresh(shape[1])
+            self._gates.append((slots.reshape(-1), made, np.broadcast_to(self.of[x], slots.shape).reshape(-1)))
+            return made.reshape(slots.shape)
+        return None
 
     def _free(self, name: str) -> bool:
         return any(self._find(int(slot)) for slot in np.unique(self.of[name]))
@@ -207,7 +257,17 @@ class Slots:
         except Exception:  # a body that onnxruntime cannot run on its own
             return None
         homogeneous = one.shape == PROBE.shape and all(np.allclose(a * one, other, rtol=1e-5, atol=1e-6) for a, other in more)
-        return self.of[node.inputs[0]] if homogeneous else None
+        return self.of[node.inputs[0]] if homogeneous else self._table(node)
+
+    def _table(self, node: Node) -> Array | None:
+        """One for each channel: the second axis of an image, the last of anything else."""
+        shape = self.net.shape(node.output)
+        axis = 1 if len(shape) >= 4 else len(shape) - 1
+        if len(shape) < 2 or shape[axis] == 1 or self.net.values[node.output].dtype != "float32" or self.net.whole:
+            return None
+        self._even(self.of[node.inputs[0]], tuple(i for i in range(len(shape)) if i != axis))
+        self.tables[node.name] = axis
+        return self._fresh(shape[axis]).reshape([-1 if i == axis else 1 for i in range(len(shape))])
 
 
 def compact(slots: Array) -> Array:

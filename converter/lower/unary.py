@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ..ir import Array, Node
@@ -22,8 +24,29 @@ def unary(ctx: Context, node: Node) -> None:
         values = evaluate(ctx.net, node, real.astype(np.float32)).reshape(real.shape)  # a slope [1, 1, 1] would add axes
         return np.asarray(np.nan_to_num(values.astype(np.float64), posinf=3e38, neginf=-3e38))
 
+    if "axis" in node.attrs:
+        return per_channel(ctx, node, function)
     result = ctx.table(view.tensor, x, y, (lambda real: real) if ctx.dry else function, node.output)
     ctx.result(node.output, view.on(result))
+
+
+def per_channel(ctx: Context, node: Node, function: Callable[[Array], Array]) -> None:
+    """`lut8_channels`: as above, where the function of one element has numbers for each channel of an axis."""
+    name, axis = node.inputs[0], int(node.attrs["axis"])
+    x, y, shape = ctx.param(name), ctx.param(node.output), ctx.shape(name)
+    order = (*(a for a in range(len(shape)) if a != axis), axis)
+    tensor = ctx.stored(name, order)
+    tables, which = np.zeros((1, 256), y.dtype), np.zeros(shape[axis], np.int64)
+    if not ctx.dry:
+        real = x.dequantize(np.arange(256, dtype=np.uint8).view(x.dtype)).reshape(-1, *[1] * (len(shape) - 1))
+        given = np.broadcast_to(real, (256, *(size if a == axis else 1 for a, size in enumerate(shape) if a)))
+        tables, which = np.unique(y.quantize(function(given)).reshape(256, -1).T, axis=0, return_inverse=True)
+        if len(tables) > 256:
+            raise Refused("more than 256 functions in one operator", 'set level_channels = false in the recipe')
+    result = ctx.produce(node.output, tuple(shape[a] for a in order))
+    names = [ctx.put(f"{node.output}/tables", tables), ctx.put(f"{node.output}/which", which.reshape(-1).astype(np.int32))]
+    ctx.emit("lut8_channels", [tensor, *names], result)
+    ctx.place(node.output, result, order)
 
 
 def exponentials(scale: float) -> Array:

@@ -119,6 +119,38 @@ class Lut8(Op, kw_only=True):
         b.step(v, b.row("lut8", "any"), p, -(-count // 4096), min_units=4)
 
 
+class Lut8Channels(Op, kw_only=True):
+    """y[..., c] = tables[which[c]][raw byte of x[..., c]]: a function of one 8-bit value for each channel of the last axis."""
+
+    op: ClassVar[str] = "lut8_channels"
+
+    def arity(self, v: View) -> None:
+        v.count(3)
+
+    def shape(self, v: View) -> tuple[int, ...]:
+        v.need(len(v.x().shape) >= 1 and v.x().shape[-1] > 0, "the last axis must have elements")
+        return v.x().shape
+
+    def check(self, v: View) -> None:
+        v.dtype(v.x(), "int8", "uint8")
+        v.dtype(v.y(), "int8", "uint8")
+        count = v.array(1).shape[0] if v.array(1).ndim else 0
+        v.need(1 <= count <= 256, f"there must be 1 to 256 tables, not {count}")
+        v.constant(1, v.y().dtype, (count, 256))
+        which = v.constant(2, "int32", v.x().shape[-1:])
+        v.need(bool((which >= 0).all() and (which < count).all()), f"a channel's table must be one of 0..{count - 1}")
+
+    def batchable(self, v: View) -> bool:
+        return len(v.x().shape) > 1
+
+    def lower(self, v: View, b: Builder) -> None:
+        channels = v.x().shape[-1]
+        rows = b.size(v.x()) // channels
+        tables, which = b.constant(v.array(1), "uint8_t *"), b.constant(v.array(2), "int32_t *")
+        p = b.new("intq_lut8_channels", rows=rows, channels=channels, tables=tables, which=which)
+        b.step(v, b.row("lut8_channels", "any"), p, -(-rows // 64), min_units=max(1, 256 // channels))
+
+
 class Softmax(Op, kw_only=True):
     """Over the last axis; table[d] = round(2^23 * exp(-d * scale)). The output has scale 1/256 and zero point -128."""
 

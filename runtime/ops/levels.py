@@ -34,6 +34,9 @@ def made(graph: Graph, node: Node, depth: int) -> tuple[int, int]:
         low, high = levels(graph, node.inputs[0], depth)
         reached = table[np.arange(low, high + 1) & 255]
         return int(reached.min()), int(reached.max())
+    if node.op == "lut8_channels":
+        tables = graph.constants[node.inputs[1]]
+        lo, hi = int(tables.min()), int(tables.max())
     if node.op in SAME or node.op == "concat":
         ranges = [levels(graph, name, depth) for name in (node.inputs if node.op == "concat" else node.inputs[:1])]
         lo, hi = max(lo, min(r[0] for r in ranges)), min(hi, max(r[1] for r in ranges))

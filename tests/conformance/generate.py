@@ -305,6 +305,15 @@ def lut8(g: Graph, rng: Rng) -> Graph:
     return one_node(g, "lut8", {}, ["x", g.constant("table", data(rng, (256,), target))], shape, target)
 
 
+def lut8_channels(g: Graph, rng: Rng) -> Graph:
+    source, target = (pick(rng, "int8", "uint8") for _ in range(2))
+    shape, count = (*any_shape(rng, 4), int(pick(rng, *CHANNELS, 500))), int(pick(rng, 1, 2, 3, 17, 256))
+    g.tensor("x", shape, source)
+    which = rng.integers(0, int(rng.integers(1, count + 1)), shape[-1]).astype(np.int32)
+    tables = [g.constant("tables", data(rng, (count, 256), target)), g.constant("which", which)]
+    return one_node(g, "lut8_channels", {}, ["x", *tables], shape, target)
+
+
 def softmax(g: Graph, rng: Rng) -> Graph:
     shape = (*any_shape(rng, 3), int(pick(rng, *CHANNELS, 1000)))
     g.tensor("x", shape, zero_point=zero_point(rng))
@@ -332,6 +341,7 @@ FAMILIES: dict[str, Callable[[Graph, Rng], Graph]] = {
         gather,
         resize_nearest,
         lut8,
+        lut8_channels,
         softmax,
     )
 }

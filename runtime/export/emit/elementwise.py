@@ -59,6 +59,15 @@ def lut8(s: Source, v: View) -> None:
     s.call(f"lut8({table}, (const uint8_t *){x}, (uint8_t *){y}, {v.x().size});")
 
 
+@emitter("lut8_channels")
+def lut8_channels(s: Source, v: View) -> None:
+    s.use("lut8_channels")
+    tables, which = s.array("tables", v.array(1).view(np.uint8)), s.array("which", v.array(2).astype(np.uint8))
+    x, y = s.ref(v.node.inputs[0]), s.ref(v.node.outputs[0])
+    channels = v.x().shape[-1]
+    s.call(f"lut8_channels({tables}, {which}, (const uint8_t *){x}, (uint8_t *){y}, {v.x().size // channels}, {channels});")
+
+
 @emitter("tfl_lut")
 def tfl_lut(s: Source, v: View) -> None:
     sizes = [np.dtype(t.dtype).itemsize for t in (v.x(), v.y())]
