@@ -306,12 +306,10 @@ def lut8(g: Graph, rng: Rng) -> Graph:
 
 
 def lut8_channels(g: Graph, rng: Rng) -> Graph:
-    source, target = (pick(rng, "int8", "uint8") for _ in range(2))
     shape, count = (*any_shape(rng, 4), int(pick(rng, *CHANNELS, 500))), int(pick(rng, 1, 2, 3, 17, 256))
-    g.tensor("x", shape, source)
-    which = rng.integers(0, int(rng.integers(1, count + 1)), shape[-1]).astype(np.int32)
-    tables = [g.constant("tables", data(rng, (count, 256), target)), g.constant("which", which)]
-    return one_node(g, "lut8_channels", {}, ["x", *tables], shape, target)
+    g.tensor("x", shape)
+    which = g.constant("which", rng.integers(0, count, shape[-1]).astype(np.int32))
+    return one_node(g, "lut8_channels", {}, ["x", g.constant("tables", data(rng, (count, 256))), which], shape)
 
 
 def softmax(g: Graph, rng: Rng) -> Graph:
@@ -336,12 +334,8 @@ FAMILIES: dict[str, Callable[[Graph, Rng], Graph]] = {
         concat,
         pad,
         slice_,
-        reshape,
-        transpose,
-        gather,
-        resize_nearest,
-        lut8,
-        lut8_channels,
+        *(reshape, transpose, gather, resize_nearest),
+        *(lut8, lut8_channels),
         softmax,
     )
 }
