@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .codebook import encode, table_of
+from .codebook import Codes, encode, table_of
 from .ir import Array
 from .quantize import QParam, QWeight, fit_scale
 from .rounding import ROUNDINGS
@@ -47,6 +47,13 @@ def per_channel(
     if found is not None and found.keep is not None:
         q = q * found.keep
     return QWeight(q.reshape(weight.shape).astype(np.int8), scale, bias, BITS[kind])
+
+
+def linear(q: Array, multipliers: Array, scale: Array, group: int) -> Codes:
+    """q[N, K] of four bits at most and multipliers[N, K], the same for `group` columns, as `dense_codes` reads them."""
+    low = np.pad(q.astype(np.int64) & 15, ((0, 0), (0, q.shape[1] % 2))).astype(np.uint8)
+    table = np.array([*range(8), *range(-8, 0)], np.int8)
+    return Codes(low[:, 0::2] | low[:, 1::2] << 4, table, multipliers[:, ::group].astype(np.uint8), scale)
 
 
 def per_group(weight: Array, bias: Array, x: QParam, y: QParam, kind: str, group: int) -> QWeight:

@@ -89,7 +89,11 @@ def quantize(weight: Array, bias: Array, x: QParam, y: QParam, choice: Layer, gr
     if found is not None and found.keep is not None:
         codes = codes * found.keep
     q = (codes.reshape(rows.shape) * multipliers).reshape(weight.shape)
-    return QWeight(q.astype(np.int8), scale, bias, bits)
+    made = QWeight(q.astype(np.int8), scale, bias, bits)
+    size = int(choice.group_size or 32)
+    if weight.ndim == 2 and bits <= 4 and size % 4 == 0 and np.any(multipliers != 1):
+        return replace(made, codes=(coded.linear(codes.reshape(rows.shape), multipliers, scale, size), "linear", size))
+    return made
 
 
 def groups_of(node: Node, weight: Array) -> int:

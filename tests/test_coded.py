@@ -153,3 +153,19 @@ def test_linear_codes_equal_the_reference(isa: str, monkeypatch: pytest.MonkeyPa
                 wanted = Session(model, backend="reference", batch=3).run_quantized(x)
                 np.testing.assert_array_equal(session.run_quantized(x), wanted, err_msg=f"{shape} {values}")
                 assert shape[1:3] == (4, 4) or any("dense_codes" in kernel for _, kernel in session.kernels()), (shape, session.kernels())
+
+
+@pytest.mark.parametrize("kind", ["int4", "int2"])
+@pytest.mark.parametrize("rows", [1, 40])
+def test_linear_codes_per_group_take_half_a_byte(kind: str, rows: int) -> None:
+    """Groups of int4 and int2 are codes times integers, too: the file holds the codes, where few rows make that the faster product."""
+    rng = np.random.default_rng(6)
+    w = (rng.normal(size=(256, 72)) * rng.uniform(0.2, 2, (256, 1)) * np.repeat(rng.uniform(0.2, 1, (256, 3)), 24, axis=1)).astype(np.float32)
+    proto = build([h.make_node("MatMul", ["x", "w"], ["y"])], {"x": ("N", rows, 256)}, ["y"], 17, w=w)
+    x = rng.normal(size=(8, rows, 256)).astype(np.float32)
+    layer = {"weights": kind, "granularity": "group", "group_size": 64}
+    model = convert(proto, calibration=x, recipe={"layers": {"*": layer}})
+    assert [n.op for n in model.graph.nodes if n.op.startswith("dense")] == ["dense_codes" if rows == 1 else "dense"]
+    got = Session(model).run(x)
+    assert np.corrcoef(got.ravel(), (x @ w).ravel())[0, 1] > (0.98 if kind == "int4" else 0.75)
+    np.testing.assert_array_equal(Session(model, backend="reference").run(x[:2]), got[:2])

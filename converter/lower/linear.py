@@ -12,6 +12,8 @@ from .context import Context, lowers
 from .conv import layer_constants, peaks
 from .view import View
 
+FEW = 16  # rows of inputs up to which codes are read faster than bytes (docs/lowbit.md)
+
 
 def flattened(view: View) -> Array | None:
     """For a value [1, K] that lies contiguous in any order: the source index of each stored element."""
@@ -44,7 +46,7 @@ def linear(ctx: Context, node: Node) -> None:
     x, view = node.inputs[0], ctx.view(node.inputs[0])
     shape, out = ctx.shape(x), ctx.shape(node.output)
     weight = ctx.weight(node)
-    if weight.codes is not None:
+    if weight.codes is not None and (weight.q.dtype != np.int8 or math.prod(out[:-1]) <= FEW):
         return coded(ctx, node, weight)
     q, index = weight.q, flattened(view)
     if index is not None:
