@@ -80,6 +80,13 @@ def test_normalization_of_unlike_deviations(op: str) -> None:
     assert decibels(proto, x)[0] > best - 3
 
 
+def test_normalization_of_more_than_one_operator_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("intq.converter.passes.normalize.MOST", 100)
+    proto = build([NODE("InstanceNormalization", ["x", "s", "b"], ["y"])], FREE, ["y"], 17, s=rand(8) + 1, b=rand(8))
+    assert "standardize" not in {node.op for node in convert(proto, calibration=X).graph.nodes}
+    assert min(decibels(proto)) > 25
+
+
 @pytest.mark.parametrize("opset", [13, 18])
 def test_a_normalization_that_is_written_out(opset: int) -> None:
     x = X * SPREAD
@@ -91,7 +98,7 @@ def test_a_normalization_that_is_written_out(opset: int) -> None:
     ]  # fmt: skip
     constants = {"two": np.float32(2), "e": np.float32(1e-5), "s": rand(8, 1, 1) + 1, **({"axes": np.array([2, -1])} if axes else {})}
     proto = build(nodes, FREE, ["y"], opset, **constants)
-    assert [node.op for node in intq.Model(convert(proto, calibration=x).graph).graph.nodes].count("standardize") == 1
+    assert [node.op for node in convert(proto, calibration=x).graph.nodes].count("standardize") == 1
     assert min(decibels(proto, x)) > 15
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from ...kernels.fixed_point import q31_params
-from ...ops.standardize import MOST, MOST_EPSILON
+from ...ops.standardize import MOST_EPSILON
 from ..ir import Node
-from .context import Context, Refused, lowers
+from .context import Context, lowers
 from .pool import neighbours
 
 
@@ -15,8 +15,6 @@ from .pool import neighbours
 def standardize(ctx: Context, node: Node) -> None:
     source, axes = node.inputs[0], node.attrs["axes"]
     count = math.prod(ctx.shape(source)[axis] for axis in axes)
-    if count > MOST:
-        raise Refused(f"it normalizes {count:,} elements at once", f"at most {MOST:,} are possible: normalize smaller images")
     order, where = neighbours(ctx, source, axes)
     x, y = ctx.param(source), ctx.param(node.output)
     multiplier, shift = q31_params(1 / y.scale)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+from ...ops.standardize import MOST
 from ..ir import Float, Node
 
 
@@ -31,6 +34,8 @@ def _match(net: Float, node: Node, producers: dict[str, Node]) -> tuple[str, lis
         return None
     axes = _axes(net, mean)
     if axes is None or axes != _axes(net, variance) or 0 in axes or any(n.clamp is not None for n in (mean, centred, square, variance, total, root)):
+        return None
+    if math.prod(net.shape(x)[axis] for axis in axes) > MOST:
         return None
     return x, axes, float(epsilon.reshape(()))
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from ...ops.standardize import MOST
 from ..ir import Array
 from .decompose import Builder, rule
 
@@ -17,11 +20,13 @@ def reduced(b: Builder, op: str, x: str, kept: tuple[int, ...], axes: list[int])
 
 def standardized(b: Builder, x: str, shape: tuple[int, ...], axes: list[int], epsilon: float) -> str:
     """(x - mean) / sqrt(variance + epsilon), mean and variance along `axes` of a value of `shape`."""
+    if math.prod(shape[axis] for axis in axes) > MOST:
+        return in_steps(b, x, shape, axes, epsilon)[0]
     return b.add("Standardize", [x], shape, axes=axes, epsilon=float(epsilon))
 
 
 def in_steps(b: Builder, x: str, shape: tuple[int, ...], axes: list[int], epsilon: float) -> tuple[str, str, str]:
-    """The same where the mean and the factor, which are given too, have names in the source."""
+    """The same, and the mean and the factor, for more elements than the operator takes or where the source has names for those two."""
     kept = tuple(1 if a in axes else size for a, size in enumerate(shape))
     mean = reduced(b, "ReduceMean", x, kept, axes)
     centred = b.add("Sub", [x, mean], shape)
