@@ -182,7 +182,7 @@ def tables(result: dict[str, Any]) -> list[Any]:
 
 
 def chart(result: dict[str, Any], path: Path) -> None:
-    """Speed over dense against the share of zeros, a panel per shape, and against the bits of a weight."""
+    """Time against the share of zeros, a panel per shape with the dense kernel in it, and speed over dense int8 with fewer bits."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -192,16 +192,22 @@ def chart(result: dict[str, Any], path: Path) -> None:
     panels = len(shapes) + bool(narrow)
     figure, axes = plt.subplots(1, panels, figsize=(5 * panels, 4), layout="constrained", squeeze=False)
     for axis, shape in zip(axes[0], shapes, strict=False):
-        for name in FORMATS:
+        for number, name in enumerate(FORMATS):
             line = [r for r in result["sparsity"] if (r["shape"], r["format"]) == (shape, name)]
-            axis.plot([r["share"] for r in line], [r["ratio"] for r in line], marker="o", label=name)
-        axis.set(title=shape, xlabel="share of zeros", ylabel="times as fast as dense int8")
-        axis.legend()
+            if line:
+                axis.plot([r["share"] for r in line], [r["sparse_ms"] for r in line], marker="o", label=name, color=f"C{number}")
+        dense = [(share, float(np.median(times))) for share in SHARES
+                 if (times := [r["dense_ms"] for r in result["sparsity"] if (r["shape"], r["share"]) == (shape, share)])]  # fmt: skip
+        axis.plot(*zip(*dense, strict=True), color="black", linestyle="--", label="dense int8")
+        axis.set(title=shape, xlabel="share of zeros", ylabel="milliseconds (lower is faster)", yscale="log")
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter("{x:g}")
     if narrow:
         axes[0][-1].barh([f"{r['shape']}, {r['bits']}" for r in narrow], [r["ratio"] for r in narrow])
         axes[0][-1].set(title="fewer bits", xlabel="times as fast as int8")
         axes[0][-1].axvline(1, color="grey", linewidth=1)
-    for axis in axes[0][: len(shapes)]:
-        axis.axhline(1, color="grey", linewidth=1)
+    labels = {label: line for axis in axes[0][: len(shapes)] for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    if labels:
+        figure.legend(labels.values(), labels.keys(), loc="outside lower center", ncols=len(labels))
     figure.savefig(path)
     plt.close(figure)
