@@ -97,6 +97,42 @@ def test_shared_networks(name: str, tmp_path: Path) -> None:
     check_layers(quantize_qdq(source, {"input": x}, tmp_path), x[:32])
 
 
+@pytest.mark.full
+@pytest.mark.shared
+@pytest.mark.parametrize("label", [label for label in variants() if "u8u8" not in label])
+def test_mobilenet(label: str, tmp_path: Path) -> None:
+    """`pytest -s -m full -k "mobilenet or literature"` prints the least share of a layer."""
+    import shared
+
+    x = shared.nchw(shared.imagenet(calibration=True, count=16)[0], 127, 127.5)
+    source = shared.model("mobilenet_v2_1.0_224.onnx")
+    name = onnx.load(source).graph.input[0].name
+    check_large(f"MobileNetV2, {label}", quantize_qdq(source, {name: x[:8]}, tmp_path, **variants()[label]), x[8:])
+
+
+@pytest.mark.full
+@pytest.mark.shared
+@pytest.mark.parametrize("name", ["MnasNet", "ResNet-18"])
+def test_network_of_the_literature(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("pytorchcv")
+    import shared
+    from intq.bench import zoo
+    from intq.converter.torch_export import export
+
+    x = zoo.images(shared.root() / "data" / "imagenet_500", 224, 16)
+    check_large(name, quantize_qdq(export(zoo.build(name, x[:8]), x[:1]), {"input": x[:8]}, tmp_path), x[8:])
+
+
+def check_large(title: str, path: Path, x: np.ndarray) -> None:
+    rows = agreement(path, convert(path), x, quantized_values(path, x))
+    least = min(rows, key=lambda row: row.within_one)
+    equal = np.mean([row.equal for row in rows])
+    share = f"within one step at least {100 * least.within_one:.3f} % ({least.value}), equal {100 * equal:.2f} % on average"
+    print(f"\n{title}: {len(rows)} layers, {share}")
+    assert len(rows) >= 8
+    assert least.within_one >= 0.995
+
+
 def test_the_quantized_export_of_pytorch(tmp_path: Path) -> None:
     """FX graph quantization with its x86 settings, exported: no calibration, and at most one step from onnxruntime at the output."""
     torch = pytest.importorskip("torch")
