@@ -219,14 +219,14 @@ def test_lut8(row: Row, count: int) -> None:
 
 
 @rows("lut8_channels")
-@pytest.mark.parametrize("channels", [1, 15, 16, 17, 64, 100, 300])
+@pytest.mark.parametrize("channels", [1, 2, 8, 15, 16, 17, 32, 64, 100, 300])
 @pytest.mark.parametrize("tables", [1, 2, 3, 200])
 def test_lut8_channels(row: Row, channels: int, tables: int) -> None:
     rng = np.random.default_rng(channels)
-    x = rng.integers(0, 256, (70, channels)).astype(np.uint8)
+    x = rng.integers(0, 256, (71, channels)).astype(np.uint8)
     _, table = buffer(rng.integers(0, 256, (tables, 256)).astype(np.uint8))
     _, which = buffer(rng.integers(0, tables, channels).astype(np.int32))
-    p = ffi.new("intq_lut8_channels *", {"rows": 70, "channels": channels})
+    p = ffi.new("intq_lut8_channels *", {"rows": 71, "channels": channels})
     p.tables, p.which = pointer("uint8_t *", table), pointer("int32_t *", which)
     check(Call(row, p, [x], x.shape, np.uint8, 2), ref.lut8_channels(x, table, which))
 

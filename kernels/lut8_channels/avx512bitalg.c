@@ -1,4 +1,5 @@
-/* lut8_channels: 64 channels at a time, a lookup for each table that some of them have, stored where they have it. */
+/* lut8_channels: 64 channels at a time, a lookup for each table that some of them have, stored where they have it. Rows of fewer channels
+ * that fill a vector are taken together. */
 #include <immintrin.h>
 #include <stdint.h>
 
@@ -16,16 +17,18 @@ static inline void load(__m512i *t, const uint8_t *table) {
 void intq_lut8_channels_any_avx512bitalg(const void *params, void *const *io, int64_t begin, int64_t end, uint8_t *scratch) {
     const intq_lut8_channels *p = params;
     const int64_t stop = end * 64 < p->rows ? end * 64 : p->rows, channels = p->channels;
+    const int64_t together = 64 % channels == 0 ? 64 / channels : 1, width = channels * together;
     (void)scratch;
-    for (int64_t c = 0; c < channels; c += 64) {
-        const int64_t count = channels - c < 64 ? channels - c : 64;
+    for (int64_t c = 0; c < width; c += 64) {
+        const int64_t count = width - c < 64 ? width - c : 64;
         const __mmask64 inside = ~(__mmask64)0 >> (64 - count);
         __mmask64 masks[64];
         int32_t found[64], tables = 0;
         for (int64_t i = 0; i < count; i++) {
+            const int32_t table = p->which[(c + i) % channels];
             int32_t k = 0;
-            while (k < tables && found[k] != p->which[c + i]) k++;
-            if (k == tables) found[tables++] = p->which[c + i], masks[k] = 0;
+            while (k < tables && found[k] != table) k++;
+            if (k == tables) found[tables++] = table, masks[k] = 0;
             masks[k] |= (__mmask64)1 << i;
         }
         const uint8_t *x = (const uint8_t *)io[0] + c;
@@ -33,8 +36,9 @@ void intq_lut8_channels_any_avx512bitalg(const void *params, void *const *io, in
         __m512i t[4], u[4];
         load(t, p->tables + 256 * (int64_t)found[0]);
         load(u, p->tables + 256 * (int64_t)found[tables > 1]);
-        for (int64_t r = begin * 64; r < stop; r++) { /* two tables stay in registers */
-            const __m512i v = _mm512_maskz_loadu_epi8(inside, x + r * channels);
+        for (int64_t r = begin * 64; r < stop; r += together) { /* two tables stay in registers */
+            const __mmask64 here = r + together <= stop ? inside : ~(__mmask64)0 >> (64 - (stop - r) * channels);
+            const __m512i v = _mm512_maskz_loadu_epi8(here, x + r * channels);
             __m512i result = lookup(v, t);
             if (tables > 1) result = _mm512_mask_mov_epi8(result, masks[1], lookup(v, u));
             for (int32_t k = 2; k < tables; k++) {
@@ -42,7 +46,7 @@ void intq_lut8_channels_any_avx512bitalg(const void *params, void *const *io, in
                 load(w, p->tables + 256 * (int64_t)found[k]);
                 result = _mm512_mask_mov_epi8(result, masks[k], lookup(v, w));
             }
-            _mm512_mask_storeu_epi8(y + r * channels, inside, result);
+            _mm512_mask_storeu_epi8(y + r * channels, here, result);
         }
     }
 }
