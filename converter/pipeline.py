@@ -124,9 +124,12 @@ def convert_onnx(model: str | Path | onnx.ModelProto, data: Any, recipe: Recipe,
 
 
 def levelled(net: Float, recipe: Recipe, replay: Replay | None) -> Recipe:
-    """Scale the channels as the recipe says; where it only asks for that, the recipe with the scales in it."""
+    """Scale the channels as the recipe says; where it only asks for that, the recipe with the scales in it. A search does without: then the recipe
+    that it finds does not ask for them either, and makes the same model again."""
+    if recipe.budget:
+        recipe = msgspec.structs.replace(recipe, level_channels=False)
     found = choices(net, recipe).values()
-    wanted = recipe.level_channels and not recipe.budget and all(c.weights == "int8" and c.bias_correction != "analytic" for c in found)
+    wanted = recipe.level_channels and all(c.weights == "int8" and c.bias_correction != "analytic" for c in found)
     if wanted and not recipe.channel_scales and replay is not None:
         recipe = msgspec.structs.replace(recipe, channel_scales=channels.levelled(net, replay))
     channels.restore(net, recipe.channel_scales)
