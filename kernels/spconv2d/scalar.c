@@ -24,17 +24,12 @@ static void plan(intq_spconv2d *p, int64_t width, int unsigned_operands) {
     p->scratch_bytes = SP_LANES * SP_TILE * 8 + SP_LANES * c->lda * 2 + conv_columns_bytes(c) + c->kh * conv_padded_width(c) * c->c + 4 * INTQ_SLACK;
     p->rows = p->pitch = 0;
     const int64_t pitch = c->ow + (int64_t)(c->kw - 1) * c->dilation_w;
-    if (!unsigned_operands || c->kh * c->kw == 1 || c->stride_h != 1 || c->stride_w != 1 || c->c % 4 || pitch > (width == 1 ? SP_LANES : SP_PITCH)) return;
+    if (!unsigned_operands || c->kh * c->kw == 1 || c->stride_h != 1 || c->stride_w != 1 || c->c % 4 || pitch > SP_PITCH) return;
     p->pitch = pitch;
     p->rows = conv_min(c->oh, pitch > SP_LANES ? 1 : SP_LANES / pitch);
     p->pixels = p->rows * pitch;
     p->units = c->n * ((c->oh + p->rows - 1) / p->rows);
     c->lda = c->c;
-    if (width == 1) {
-        const int64_t band = p->rows + (int64_t)(c->kh - 1) * c->dilation_h, panel = sp_panel(p);
-        p->scratch_bytes = SP_LANES * SP_TILE * 8 + panel * conv_round_up(c->c, 64) + conv_round_up(band * pitch, 16) * c->c + 4 * INTQ_SLACK;
-        return;
-    }
     p->scratch_bytes = p->pixels * SP_TILE * 4 + (p->rows + (int64_t)(c->kh - 1) * c->dilation_h) * pitch * c->c + 4 * INTQ_SLACK;
 }
 
@@ -52,12 +47,10 @@ int64_t intq_spconv2d_prepare(intq_spconv2d *p, uint8_t *packed, int64_t width, 
     intq_conv2d *c = &p->conv;
     const int64_t k = (int64_t)c->kh * c->kw * c->c, steps = (k + 3) / 4;
     plan(p, width, packing == SP_DOT4);
-    p->depth = width == 1 && packing == SP_DOT4 && !p->pitch ? SP_DEPTH : conv_round_up(k, 4);
-    p->chunks = (k + p->depth - 1) / p->depth;
     int64_t blocks = 0;
     for (int64_t i = 0; i < p->lists; i++)
         for (int64_t s = 0; s < steps; s++) blocks += !is_zero(c, k, i * width, width, 4 * s);
-    const int64_t firsts = conv_round_up((p->chunks * p->lists + 1) * 4, 64), offsets = conv_round_up((blocks + 8) * 4, 64), bytes = blocks * width * 4;
+    const int64_t firsts = conv_round_up((p->lists + 1) * 4, 64), offsets = conv_round_up((blocks + 8) * 4, 64), bytes = blocks * width * 4;
     const int64_t total = firsts + offsets + bytes + INTQ_SLACK;
     if (!packed) return total;
     memset(packed, 0, (size_t)total);
@@ -65,14 +58,11 @@ int64_t intq_spconv2d_prepare(intq_spconv2d *p, uint8_t *packed, int64_t width, 
     int8_t *block = (int8_t *)packed + firsts + offsets;
     p->first = first, p->offset = offset, p->blocks = block;
     int32_t count = 0;
-    for (int64_t n = 0; n < p->chunks * p->lists; n++) {
-        const int64_t i = n % p->lists, from = n / p->lists * (p->depth / 4);
-        first[n] = count;
-        for (int64_t s = from; s < conv_min(steps, from + p->depth / 4); s++) {
+    for (int64_t i = 0; i < p->lists; i++) {
+        first[i] = count;
+        for (int64_t s = 0; s < steps; s++) {
             if (is_zero(c, k, i * width, width, 4 * s)) continue;
             offset[count] = (int32_t)(width == 1 ? s * SP_LANES * 16 : sp_at(p, 4 * s));
-            if (width == 1 && packing == SP_DOT4) offset[count] = (int32_t)(s * SP_LANES * 4);
-            if (width == 1 && p->pitch) offset[count] = (int32_t)((4 * s % c->c / 4 * sp_panel(p) + sp_at(p, 4 * s) / c->c) * 4);
             for (int64_t j = 0; j < width; j++)
                 for (int64_t q = 0; q < 4; q++)
                     if (i * width + j < c->oc && 4 * s + q < k)
@@ -80,7 +70,7 @@ int64_t intq_spconv2d_prepare(intq_spconv2d *p, uint8_t *packed, int64_t width, 
             count++;
         }
     }
-    first[p->chunks * p->lists] = count;
+    first[p->lists] = count;
     fold(c, c->x_zero_point + (packing == SP_DOT4 ? 128 : 0));
     return total;
 }
@@ -119,7 +109,6 @@ static int64_t csr_list(const intq_spconv2d *p, int64_t list, int32_t *offset, i
 int64_t intq_spconv2d_prepare_csr(intq_spconv2d *p, uint8_t *packed, int32_t flipped) {
     intq_conv2d *c = &p->conv;
     plan(p, 16, flipped != 0);
-    p->depth = c->seg_k, p->chunks = 1;
     int64_t count = 0;
     for (int64_t i = 0; i < p->lists; i++) count += csr_list(p, i, NULL, NULL);
     const int64_t firsts = conv_round_up((p->lists + 1) * 4, 64), offsets = conv_round_up(count * 4, 64);
@@ -168,7 +157,6 @@ enum { TILE_PIXELS = 128, TILE_BLOCK = 1024 };
 static void plan_tiles(intq_spconv2d *p) {
     intq_conv2d *c = &p->conv;
     plan(p, 16, 0);
-    p->depth = c->seg_k, p->chunks = 1;
     const int64_t pitch = c->ow + (int64_t)(c->kw - 1) * c->dilation_w, pixels = (int64_t)c->n * c->oh * c->ow;
     if (c->kh * c->kw > 1 && c->stride_h == 1 && c->stride_w == 1 && c->c % 64 == 0 && pitch <= TILE_PIXELS) {
         p->pitch = pitch;

@@ -3,8 +3,8 @@
 #define INTQ_SPCONV2D_H
 #include "conv2d/conv2d.inc"
 
-/* SP_ROWS: pixels of a unit of b16x4, whose lanes are channels; SP_LANES: of b1x4, whose lanes are pixels; SP_TILE: channels finished together. */
-enum { SP_ROWS = 48, SP_LANES = 64, SP_TILE = 64, SP_DEPTH = 384, SP_WINDOW = 64, SP_PITCH = 128 }; /* SP_DEPTH: of K, whose transposed operands stay in the L1 cache */
+/* SP_ROWS: pixels of a unit of b16x4, whose lanes are channels; SP_LANES: of b1x4 as the compiler vectorizes it; SP_TILE: channels finished together. */
+enum { SP_ROWS = 48, SP_LANES = 64, SP_TILE = 64, SP_WINDOW = 64, SP_PITCH = 128 };
 
 /* How blocks are packed: SP_DOT4 for dot products of 4 bytes ([channel][4]) on unsigned operands, SP_PLAIN ([4][channel]) on signed ones. */
 typedef enum { SP_PLAIN, SP_DOT4 } sp_packing;
@@ -62,11 +62,6 @@ static inline int64_t sp_at(const intq_spconv2d *p, int64_t k) {
     if (!p->pitch) return k;
     const int64_t tap = k / c->c;
     return (tap / c->kw * c->dilation_h * p->pitch + tap % c->kw * c->dilation_w) * c->c + k % c->c;
-}
-
-/* b1x4 in rows of the image: pixels of a line of the transposed operands [channels / 4][pixels][4], with room for the last tap's last vector. */
-static inline int64_t sp_panel(const intq_spconv2d *p) {
-    return (p->rows + (int64_t)(p->conv.kh - 1) * p->conv.dilation_h) * p->pitch / 16 * 16 + 16 + SP_LANES;
 }
 
 /* Brings a unit's operands to `a`; `flip`: as unsigned bytes. */

@@ -6,6 +6,7 @@
  *   RQ_QUAD   every vector holds the same 16 channels
  *   RQ_LANES  128-bit lane j of vector i holds channels 16j+4i .. +3: what unpacking bytes leaves; the packs here undo it.
  *             RQ_LANES_PAIR and RQ_LANES_QUAD the same of 32 or 16 channels, in two halves or four quarters
+ *   RQ_CHANNEL  all lanes are one channel; the bytes come out as the packs leave them, 4 of each vector in turn
  * The bytes come out in channel order, row after row. */
 #ifndef INTQ_VEC_AVX512VNNI_H
 #define INTQ_VEC_AVX512VNNI_H
@@ -20,7 +21,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-typedef enum { RQ_ROW, RQ_PAIR, RQ_QUAD, RQ_LANES, RQ_LANES_PAIR, RQ_LANES_QUAD } rq512_layout;
+typedef enum { RQ_ROW, RQ_PAIR, RQ_QUAD, RQ_LANES, RQ_LANES_PAIR, RQ_LANES_QUAD, RQ_CHANNEL } rq512_layout;
 
 typedef struct {
     __m512i b[4], l[4], s[4], m[4]; /* q15: m[0], m[1] hold 16-bit multipliers in packed order */
@@ -38,9 +39,12 @@ INLINE void rq512_gather(__m512i *v, const int32_t *from, int64_t n, rq512_layou
     const int64_t width = layout % RQ_LANES == RQ_PAIR ? 32 : layout % RQ_LANES == RQ_QUAD ? 16 : 64;
     for (int i = 0; i < 4; i++) {
         const int64_t at = 16 * i % width;
-        v[i] = from ? _mm512_maskz_loadu_epi32(mask16(n - at), from + at) : _mm512_setzero_si512();
+        if (layout == RQ_CHANNEL)
+            v[i] = _mm512_set1_epi32(from ? from[0] : 0);
+        else
+            v[i] = from ? _mm512_maskz_loadu_epi32(mask16(n - at), from + at) : _mm512_setzero_si512();
     }
-    if (layout < RQ_LANES) return;
+    if (layout < RQ_LANES || layout == RQ_CHANNEL) return;
     const __m512i a = _mm512_shuffle_i32x4(v[0], v[1], 0x44), b = _mm512_shuffle_i32x4(v[0], v[1], 0xEE);
     const __m512i c = _mm512_shuffle_i32x4(v[2], v[3], 0x44), d = _mm512_shuffle_i32x4(v[2], v[3], 0xEE);
     v[0] = _mm512_shuffle_i32x4(a, c, 0x88);
