@@ -11,7 +11,8 @@ enum { INTQ_MAX_IO = 8, INTQ_MAX_DIMS = 6, INTQ_SLACK = 128, INTQ_PAD_CHANNELS =
 enum {
     INTQ_NO_MIN_WEIGHT = 1, /* needs weights in [-127, 127] */
     INTQ_UNSIGNED_A = 2,    /* wants its left operand as uint8 = int8 + 128; packing folds the correction into the bias */
-    INTQ_ROW_OF_PANELS = 4  /* of one row (m == 1), n may run over as many panels as follow one another */
+    INTQ_ROW_OF_PANELS = 4, /* of one row (m == 1), n may run over as many panels as follow one another */
+    INTQ_NARROW_PANELS = 8  /* a panel of fewer columns takes their number rounded up to 16 instead of nr, in weights and accumulators */
 };
 
 /* How accumulators become outputs (SPEC 3), with one entry per channel, padded with zeros to a multiple of INTQ_PAD_CHANNELS channels. */
@@ -24,7 +25,7 @@ typedef struct {
     int32_t any_left; /* some channel shifts left */
 } intq_requant;
 
-/* gemm row: acc[i*nr + j] = init[j] + sum over segments s and k of a[i*lda + seg_offset[s] + k] * b[s][k/kr][j][k%kr], for i < m, j < nr;
+/* gemm row: acc[i*nr + j] (of a row that takes INTQ_NARROW_PANELS: nr is n rounded up to 16) = init[j] + sum over segments s and k of a[i*lda + seg_offset[s] + k] * b[s][k/kr][j][k%kr], for i < m, j < nr;
  * init NULL means zeros. Each segment's k is padded with zero weights to a multiple of the row's ku; a may be read up to that multiple.
  * Only n <= nr columns are wanted: the others may be left unwritten. */
 typedef void intq_gemm_fn(int64_t m, int64_t n, int64_t segs, int64_t k, const int8_t *a, int64_t lda, const int64_t *seg_offset,

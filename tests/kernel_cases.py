@@ -10,7 +10,7 @@ import numpy as np
 from intq.kernels.table import Row, ffi, table
 from intq.memory import SLACK
 
-FLAG_NO_MIN_WEIGHT, FLAG_UNSIGNED_A = 1, 2
+FLAG_NO_MIN_WEIGHT, FLAG_UNSIGNED_A, FLAG_NARROW_PANELS = 1, 2, 8
 ROUNDINGS = ("q15", "shift", "q31_single", "q31_double")
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from intq.kernels.table import Row, ffi, isas
 from kernel_cases import (
+    FLAG_NARROW_PANELS,
     FLAG_NO_MIN_WEIGHT,
     FLAG_UNSIGNED_A,
     ROUNDINGS,
@@ -100,9 +101,10 @@ def gemm(row: Row, a: np.ndarray, b: np.ndarray, lda: int, offsets: np.ndarray, 
     """Run a gemm row on a raw operand buffer a; b[segs][k][n]."""
     segs, k, n = b.shape
     left = buffer(a ^ np.int8(-128) if row.flags & FLAG_UNSIGNED_A else a)
-    weights = buffer(pack(b, row.nr, row.kr, row.ku))
-    data, acc = buffer(np.full((m, row.nr), 0x55555555, np.int32))
-    start = buffer(np.zeros(row.nr, np.int32) if init is None else np.resize(init, row.nr))
+    width = -(-n // 16) * 16 if row.flags & FLAG_NARROW_PANELS else row.nr
+    weights = buffer(pack(b, width, row.kr, row.ku))
+    data, acc = buffer(np.full((m, width), 0x55555555, np.int32))
+    start = buffer(np.zeros(width, np.int32) if init is None else np.resize(init, width))
     offs = buffer(offsets.astype(np.int64))
     ffi.cast("intq_gemm_fn *", row.c.fn)(
         m, n, segs, k, pointer("int8_t *", left[1]), lda, pointer("int64_t *", offs[1]), pointer("int8_t *", weights[1]),

@@ -1,7 +1,7 @@
 /* conv2d with AMX tiles, configured once a call (other code in the process may use them in between). */
 #include "conv2d/amx.h"
 
-intq_gemm_fn intq_gemm_s8s8_32x32x4_amx, intq_gemm_u8s8_12x32x4_avx512vnni;
+intq_gemm_fn intq_gemm_s8s8_32x32x4_amx, intq_gemm_u8s8_6x64x4_avx512vnni;
 intq_finish_fn intq_finish_q15_avx512vnni;
 intq_kernel_fn intq_add_any_avx512vnni;
 
@@ -81,9 +81,10 @@ void intq_conv2d_any_amx(const void *params, void *const *io, int64_t begin, int
 int64_t intq_conv2d_any_amx_prepare(void *params, uint8_t *packed) {
     intq_conv2d *p = params;
     if (p->gemm == intq_gemm_s8s8_32x32x4_amx && (int64_t)p->n * p->oh * p->ow < 16) { /* too few rows to fill tiles: bound by the weights */
-        p->gemm = intq_gemm_u8s8_12x32x4_avx512vnni;
+        p->gemm = intq_gemm_u8s8_6x64x4_avx512vnni;
+        p->nr = 64;
         p->ku = 4;
-        p->flags = INTQ_UNSIGNED_A | INTQ_ROW_OF_PANELS;
+        p->flags = INTQ_UNSIGNED_A | INTQ_ROW_OF_PANELS | INTQ_NARROW_PANELS;
     }
     return intq_conv2d_prepare(p, packed);
 }

@@ -25,10 +25,14 @@ typedef enum { CONV_DIRECT, CONV_TILED, CONV_BAND, CONV_LINES, CONV_IM2COL } int
 static inline int64_t conv_min(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t conv_round_up(int64_t a, int64_t b) { return (a + b - 1) / b * b; }
 
+/* Columns that a panel of n takes, in weights and accumulators. */
+static inline int64_t conv_panel_width(const intq_conv2d *p, int64_t n) { return p->flags & INTQ_NARROW_PANELS ? conv_round_up(n, 16) : p->nr; }
+static inline int64_t conv_widest(const intq_conv2d *p) { return conv_panel_width(p, conv_min(p->nr, p->group_channels)); }
+
 /* Scratch: the accumulators of one chunk (or of 32 x 32 in tiles, and a pointer for each row of a block: amx.c), then the left operand. */
 static inline int64_t conv_acc_bytes(const intq_conv2d *p) {
     const int64_t rows = p->row_pixels ? (int64_t)p->band * p->row_pixels : p->band;
-    const int64_t chunk = (int64_t)p->chunk * p->nr * 4, tiles = 32 * 32 * 4 + rows * (int64_t)sizeof(void *) + p->oc;
+    const int64_t chunk = (int64_t)p->chunk * conv_widest(p) * 4, tiles = 32 * 32 * 4 + rows * (int64_t)sizeof(void *) + p->oc;
     return conv_round_up(chunk > tiles ? chunk : tiles, 64);
 }
 

@@ -62,8 +62,9 @@ static int set_lines_geometry(intq_conv2d *p) {
 
 /* Rough cycles of the whole layer: products, then copies of the left operand. Tiles take whole 32 rows. */
 static int64_t product_cycles(const intq_conv2d *p, int64_t rows, int64_t segs, int64_t seg_k) {
-    const int64_t tiles = p->ku >= 64, macs_per_cycle = tiles ? 640 : p->kr * p->nr;
-    return conv_round_up(rows, tiles ? 32 : 1) * segs * conv_round_up(seg_k, p->ku) * p->panels * p->groups * p->nr / macs_per_cycle;
+    const int64_t tiles = p->ku >= 64, macs_per_cycle = tiles ? 640 : conv_min(p->kr * p->nr, 128), whole = p->panels - 1;
+    const int64_t columns = whole * p->nr + conv_panel_width(p, p->group_channels - whole * p->nr);
+    return conv_round_up(rows, tiles ? 32 : 1) * segs * conv_round_up(seg_k, p->ku) * p->groups * columns / macs_per_cycle;
 }
 static int64_t copy_cycles(int64_t bytes, int64_t pieces) { return bytes / COPY_BYTES_PER_CYCLE + pieces * PIECE_CYCLES; }
 
@@ -132,7 +133,8 @@ static void choose(intq_conv2d *p) {
     p->panels_per_block = conv_min(conv_round_up((p->panels + parts - 1) / parts, line), p->panels);
     p->n_blocks = (p->panels + p->panels_per_block - 1) / p->panels_per_block;
     p->panel_bytes = p->segs * conv_round_up(p->seg_k, p->ku) * p->nr;
-    p->chunk = (int32_t)(ACC_BYTES / (4 * p->nr));
+    const int64_t tile = p->ku >= 64 ? 32 : 12; /* whole tiles of every row */
+    p->chunk = (int32_t)(ACC_BYTES / (4 * conv_widest(p)) / tile * tile);
     p->units = blocks * p->n_blocks;
     p->scratch_bytes = conv_acc_bytes(p) + p->a_bytes + INTQ_SLACK;
 }
@@ -150,12 +152,12 @@ static void set_offsets(const intq_conv2d *p, int64_t *offset) {
     }
 }
 
-/* Packs one channel's weights into column j of its panel. The weights of a segment are contiguous in [kh][kw][c] order in every mode. */
-static void pack_channel(const intq_conv2d *p, const int8_t *w, uint8_t *panel, int64_t j) {
-    const int64_t seg_bytes = conv_round_up(p->seg_k, p->ku) * p->nr;
+/* Packs one channel's weights into column j of its panel, which is `width` wide. The weights of a segment are contiguous in [kh][kw][c] order in every mode. */
+static void pack_channel(const intq_conv2d *p, const int8_t *w, uint8_t *panel, int64_t j, int64_t width) {
+    const int64_t seg_bytes = conv_round_up(p->seg_k, p->ku) * width;
     for (int64_t s = 0; s < p->segs; s++)
         for (int64_t k = 0; k < p->seg_k; k++)
-            panel[s * seg_bytes + (k / p->kr * p->nr + j) * p->kr + k % p->kr] = (uint8_t)w[s * p->seg_k + k];
+            panel[s * seg_bytes + (k / p->kr * width + j) * p->kr + k % p->kr] = (uint8_t)w[s * p->seg_k + k];
 }
 
 int64_t intq_conv2d_prepare(intq_conv2d *p, uint8_t *packed) {
@@ -168,7 +170,8 @@ int64_t intq_conv2d_prepare(intq_conv2d *p, uint8_t *packed) {
     const int32_t shift = p->x_zero_point + (p->flags & INTQ_UNSIGNED_A ? 128 : 0);
     for (int64_t o = 0; o < p->oc; o++) {
         const int8_t *w = p->weights + o * k;
-        pack_channel(p, w, packed + (o / ocg * p->panels + o % ocg / p->nr) * p->panel_bytes, o % ocg % p->nr);
+        const int64_t panel = o % ocg / p->nr, width = conv_panel_width(p, conv_min(p->nr, ocg - panel * p->nr));
+        pack_channel(p, w, packed + (o / ocg * p->panels + panel) * p->panel_bytes, o % ocg % p->nr, width);
         int32_t sum = 0;
         for (int64_t i = 0; i < k; i++) sum += w[i];
         /* sum (x - zx)(w - zw) = sum x w - zw sum x - zx sum w + k zx zw; an unsigned row multiplies x + 128 */
