@@ -129,3 +129,28 @@ def test_prelu_on_a_residual_stream() -> None:
     data = on_the_grid(rng, 16, C, 6, 6)
     got, want = Session(convert(proto, calibration=data)).run(data), floats(proto, data)
     assert np.corrcoef(got.ravel(), want.ravel())[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("shape", [(5, 64), (2, 3, 64), (64,)])
+@pytest.mark.parametrize("twice", [False, True])
+def test_linear_layers_over_tokens_count_bits(shape: tuple[int, ...], twice: bool) -> None:
+    rng = np.random.default_rng(3)
+
+    def signs(*size: int) -> Array:
+        return np.where(rng.random(size) < 0.5, -1, 1).astype(np.float32)
+
+    nodes = [h.make_node("Sign", ["x"], ["s"]), h.make_node("MatMul", ["s", "w"], ["m"]), h.make_node("Add", ["m", "b"], ["a"])]
+    nodes += [h.make_node("Sign", ["a"], ["t"]), h.make_node("MatMul", ["t", "v"], ["y"])] if twice else [h.make_node("Identity", ["a"], ["y"])]
+    constants = {"w": signs(64, 48) * 0.5, "b": rng.choice([-0.25, 0.25], 48).astype(np.float32), **({"v": signs(48, 20)} if twice else {})}
+    proto = build(nodes, {"x": ("N", *shape)}, ["y"], 17, **constants)
+    x = signs(32, *shape) * rng.uniform(0.5, 1, (32, *shape)).astype(np.float32)
+    model = convert(proto, calibration=x)
+    ops = [node.op for node in model.graph.nodes]
+    assert ops.count("bconv2d") + ops.count("bconv2d_bits") == 1 + twice
+    assert "dense" not in ops
+    want = InferenceSession(proto.SerializeToString()).run(None, {"x": x})[0]
+    got = Session(model, backend="reference").run(x)
+    step = model.graph.of(model.graph.outputs[0].tensor).scale
+    assert np.abs(got - want).max() <= 1.01 * step
+    if lib is not None:
+        np.testing.assert_array_equal(Session(model, batch=4).run(x), got)

@@ -3,7 +3,7 @@
 - `BinarySign`: x, or scale * x + shift per channel (axis `axis`), to +1 where it is >= 0, else -1
 - `BinaryConv`: s[N,C,H,W] of +-1, weight[O,C,KH,KW] of +-alpha[O], bias[O], maybe a residual that is added. `pad_value`: of the pads.
   With `sign` its output is the sign of the sum.
-- `BinaryLinear`: s[N,K], weight[O,K], bias[O]; `sign` as above
+- `BinaryLinear`: s[..., K], weight[O,K], bias[O]; `sign` as above
 - `StreamAdd`, `StreamConcat`, `StreamAveragePool`: as their ONNX namesakes, on int16 of one scale; `Widen`, `Narrow`: to int16 and back
 """
 
@@ -51,7 +51,12 @@ def binary_conv(net: Float, node: Node, output: str, constants: dict[str, Array]
 
 
 def binary_linear(net: Float, node: Node, output: str, constants: dict[str, Array]) -> list[Node]:
-    return _chain(node, [Node(node.name, "Gemm", list(node.inputs), [""], {"transB": 1})], output, constants)
+    x, weight, bias = node.inputs
+    if len(net.shape(x)) == 2:
+        return _chain(node, [Node(node.name, "Gemm", list(node.inputs), [""], {"transB": 1})], output, constants)
+    constants[f"{output}/turned"] = np.ascontiguousarray(net.constants[weight].T)
+    steps = [Node(node.name, "MatMul", [x, f"{output}/turned"], [""]), Node(f"{node.name}/bias", "Add", ["", bias], [""])]
+    return _chain(node, steps, output, constants)
 
 
 def _chain(node: Node, steps: list[Node], output: str, constants: dict[str, Array]) -> list[Node]:

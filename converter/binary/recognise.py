@@ -52,7 +52,7 @@ def is_layer(net: Float, node: Node, x: str) -> bool:
     if node.op not in ("Conv", "Linear") or names[0] != x or names[1] not in net.constants or (names[2] and names[2] not in net.constants):
         return False
     rank = len(net.shape(x))
-    fits = rank == 4 and node.attrs.get("group", 1) == 1 if node.op == "Conv" else rank == 2
+    fits = rank == 4 and node.attrs.get("group", 1) == 1 if node.op == "Conv" else rank >= 2
     return fits and alpha(net.constants[names[1]]) is not None
 
 
@@ -89,8 +89,10 @@ def _rewrite(net: Float, sign: Node, at_zero: int) -> bool:
             if layer.op != "Conv" or any(layer.attrs.get("pads", [])) or not is_layer(net, layer, reader.output):
                 return False
             plan.append((layer, reader))
-    if not plan:
+    rank = len(net.shape(sign.output))
+    if not plan or (rank > 2 and len({layer.op for layer, _ in plan}) > 1):  # channels come last for linear layers (tokens), else second
         return False
+    axis = rank - 1 if plan[0][0].op == "Linear" else 1
     for layer, pad in plan:
         given = pad_of(net, pad) if pad is not None else None
         value, pads = given or (0, layer.attrs.get("pads", []))
@@ -105,8 +107,7 @@ def _rewrite(net: Float, sign: Node, at_zero: int) -> bool:
             layer.attrs.setdefault("dilations", [1, 1])
             layer.attrs.setdefault("strides", [1, 1])
         layer.op = "Binary" + layer.op
-    rank = len(net.shape(sign.output))
-    sign.op, sign.inputs, sign.attrs, sign.body = "BinarySign", net.activations(sign), {"axis": 1 if rank > 2 else rank - 1}, []
+    sign.op, sign.inputs, sign.attrs, sign.body = "BinarySign", net.activations(sign), {"axis": axis}, []
     if at_zero < 0:
         channels = net.shape(sign.output)[sign.attrs["axis"]]
         minus, none = np.full(channels, -1, np.float32), np.zeros(channels, np.float32)

@@ -47,10 +47,10 @@ def put_thresholds(ctx: Context, node: Node, pairs: list[tuple[int, int]]) -> li
     return [ctx.put(f"{node.name}/threshold", table[:, 0]), ctx.put(f"{node.name}/flip", table[:, 1])]
 
 
-def produce_bits(ctx: Context, node: Node, shape: tuple[int, ...]) -> str:
+def produce_bits(ctx: Context, node: Node, shape: tuple[int, ...], order: tuple[int, ...] | None = None) -> str:
     """The tensor of a value that is packed; only binary layers read it."""
     result = ctx.graph.tensor(ctx.fresh(node.output), (*shape[:-1], -(-shape[-1] // 64) * 8), "uint8")
-    ctx.place(node.output, result)
+    ctx.place(node.output, result, order)
     return result
 
 
@@ -58,7 +58,8 @@ def produce_bits(ctx: Context, node: Node, shape: tuple[int, ...]) -> str:
 def binary_sign(ctx: Context, node: Node) -> None:
     """x >= 0, or scale * x + shift >= 0, per channel."""
     x = node.inputs[0]
-    order = ctx.natural(x)
+    rank = len(ctx.shape(x))
+    order = tuple(range(rank)) if node.attrs["axis"] == rank - 1 else ctx.natural(x)
     if order[-1] != node.attrs["axis"]:
         raise Refused("its channels are not stored last", "binarize images along their channels")
     tensor = ctx.stored(x, order)
@@ -73,7 +74,7 @@ def binary_sign(ctx: Context, node: Node) -> None:
         threshold, flip = least(float(a) * t.scale, float(b))
         pairs.append((max(-INT32 - 1, min(INT32, threshold + t.zero_point)), flip))
     names = put_thresholds(ctx, node, pairs)
-    ctx.emit("bsign", [tensor, *names], produce_bits(ctx, node, t.shape))
+    ctx.emit("bsign", [tensor, *names], produce_bits(ctx, node, t.shape, order))
 
 
 @lowers("BinaryConv")
@@ -87,15 +88,19 @@ def binary_conv(ctx: Context, node: Node) -> None:
 
 @lowers("BinaryLinear")
 def binary_linear(ctx: Context, node: Node) -> None:
-    """A convolution over an image of one pixel."""
+    """A convolution over an image of one pixel for each token."""
     weight = ctx.constant(node.inputs[1], "weights")
     tensor = ctx.view(node.inputs[0]).tensor
-    image = ctx.reshape(tensor, (1, 1, 1, ctx.graph.of(tensor).shape[-1]))
-    product(ctx, node, weight[:, None, None, :], image, (1, 1, 1, len(weight)), {})
+    bits = ctx.graph.of(tensor).shape
+    tokens = math.prod(bits[1:-1])
+    image = ctx.reshape(tensor, (bits[0], 1, tokens, bits[-1]))
+    product(ctx, node, weight[:, None, None, :], image, (bits[0], 1, tokens, len(weight)), {}, tuple(range(len(ctx.shape(node.output)))))
 
 
-def product(ctx: Context, node: Node, weight: Array, tensor: str, out: tuple[int, ...], fields: dict[str, Any]) -> None:
-    """weight[O,KH,KW,C] of +-alpha times bits; `out` is the stored output shape."""
+def product(
+    ctx: Context, node: Node, weight: Array, tensor: str, out: tuple[int, ...], fields: dict[str, Any], order: tuple[int, ...] | None = None
+) -> None:
+    """weight[O,KH,KW,C] of +-alpha times bits; `out` is the stored output shape, with the axes in `order`."""
     size = alpha(weight)
     assert size is not None
     bias = ctx.constant(node.inputs[2], "bias").astype(np.float64)
@@ -103,7 +108,7 @@ def product(ctx: Context, node: Node, weight: Array, tensor: str, out: tuple[int
     fields = {**fields, "channels": weight.shape[-1]}
     if node.attrs.get("sign"):
         names = put_thresholds(ctx, node, [least(float(a), float(b)) for a, b in zip(size, bias, strict=True)])
-        ctx.emit("bconv2d_bits", [tensor, bits, *names], produce_bits(ctx, node, out), **fields)
+        ctx.emit("bconv2d_bits", [tensor, bits, *names], produce_bits(ctx, node, out, order), **fields)
         return
     param = stream_param(ctx, node.output) if node.attrs.get("stream") else ctx.param(node.output)
     most = weight[0].size
@@ -120,7 +125,7 @@ def product(ctx: Context, node: Node, weight: Array, tensor: str, out: tuple[int
     result = ctx.like(node.output, param, out)
     names = [tensor, bits, ctx.put(f"{node.name}/bias", whole), *constants, *residual]
     ctx.emit("bconv2d", names, result, fraction=fraction, rounding=rounding, **limits(node, param), **fields)
-    ctx.place(node.output, result)
+    ctx.place(node.output, result, order)
 
 
 def limits(node: Node, param: QParam) -> dict[str, Any]:
