@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx.helper as h
 import pytest
 import shared
 from intq import Model, Session, build, choose
@@ -13,6 +14,8 @@ from intq.graph import Graph, Port
 from intq.kernels.fixed_point import requantize_params
 from intq.kernels.table import isas, lib
 from intq.ops import REGISTRY, sparse
+from onnx_cases import build as network
+from onnxruntime import InferenceSession
 
 pytestmark = pytest.mark.skipif(lib is None, reason="needs the compiled extension")
 Array = np.ndarray[Any, Any]
@@ -96,8 +99,6 @@ def test_dense_weights_have_one_form() -> None:
 
 def test_shared_pruned_network() -> None:
     """The zeros of the pruned ResNet-20 are found; accuracy stays within half a point; never slower than its dense forms by the clock."""
-    from onnxruntime import InferenceSession
-
     source = shared.model("resnet20_sparse85.onnx")
     x, labels = shared.cifar_normalized()
     model = convert(source, calibration=shared.cifar_normalized("calib")[0][:128])
@@ -112,3 +113,24 @@ def test_shared_pruned_network() -> None:
     want = np.concatenate([runner.run(None, {"input": x[i : i + 500]})[0] for i in range(0, len(x), 500)]).argmax(axis=1)
     b, c = int(((want == labels) & (got != labels)).sum()), int(((want != labels) & (got == labels)).sum())
     assert b - c <= 0.5 * len(x) / 100 + 1.64 * (b + c) ** 0.5, (b, c)
+
+
+@pytest.mark.parametrize("block", [(16, 4), (1, 4), (1, 1)])
+def test_blocks_behind_a_flattened_image_stay_whole(block: tuple[int, int]) -> None:
+    """PyTorch's columns are channels, then rows, then columns of the image: where blocks lie along them, the image is brought into that order."""
+    rng = np.random.default_rng(0)
+    w = pruned(rng, (64, 8 * 6 * 6), 0.9, block).astype(np.float32) / 128
+    nodes = [
+        h.make_node("Conv", ["x", "c"], ["i"], pads=[1, 1, 1, 1]),
+        h.make_node("Flatten", ["i"], ["f"]),
+        h.make_node("Gemm", ["f", "w", "b"], ["y"], transB=1),
+    ]
+    c, b = rng.normal(size=(8, 3, 3, 3)).astype(np.float32), rng.normal(size=64).astype(np.float32)
+    proto = network(nodes, {"x": ("N", 3, 6, 6)}, ["y"], 17, c=c, w=w, b=b)
+    x = rng.normal(size=(16, 3, 6, 6)).astype(np.float32)
+    model = convert(proto, calibration=x)
+    dense = next(node for node in model.graph.nodes if node.op == "dense")
+    q = model.graph.constants[dense.inputs[1]]
+    assert sparse.density(q, block) <= 0.12
+    want = InferenceSession(proto.SerializeToString()).run(None, {"x": x})[0]
+    assert np.abs(Session(model).run(x) - want).max() <= 0.05 * np.abs(want).max()

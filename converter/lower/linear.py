@@ -6,12 +6,15 @@ import math
 
 import numpy as np
 
+from ...ops.sparse import density
 from ..ir import Array, Node
 from ..quantize import QWeight, quantize_bias
 from .context import Context, lowers
 from .conv import layer_constants, peaks
 from .view import View
 
+BLOCK = (1, 4)  # what sparse kernels skip together: outputs by inputs
+BROKEN = 1.5  # times as many blocks to walk are worth moving the input
 FEW = 16  # rows of inputs up to which codes are read faster than bytes (docs/lowbit.md)
 
 
@@ -21,6 +24,13 @@ def flattened(view: View) -> Array | None:
         return None
     source = np.arange(view.shape[-1]).reshape([view.factors[p] for p in view.perm])
     return np.asarray(source.transpose(np.argsort(view.perm)).reshape(-1))
+
+
+def in_blocks(q: Array, index: Array) -> bool:
+    """Whether zeros of q[N, K] lie in blocks that another order of the columns would break."""
+    if 2 * np.count_nonzero(q) > q.size:
+        return False
+    return density(q[:, index], BLOCK) > BROKEN * density(q, BLOCK)
 
 
 def coded(ctx: Context, node: Node, weight: QWeight) -> None:
@@ -42,14 +52,14 @@ def coded(ctx: Context, node: Node, weight: QWeight) -> None:
 
 @lowers("Linear")
 def linear(ctx: Context, node: Node) -> None:
-    """x[..., K], weight[N, K]. A flattened image is not transposed: the columns of the weight are."""
+    """x[..., K], weight[N, K]. A flattened image is not transposed: the columns of the weight are, unless that breaks its blocks of zeros."""
     x, view = node.inputs[0], ctx.view(node.inputs[0])
     shape, out = ctx.shape(x), ctx.shape(node.output)
     weight = ctx.weight(node)
     if weight.codes is not None and (weight.q.dtype != np.int8 or math.prod(out[:-1]) <= FEW):
         return coded(ctx, node, weight)
     q, index = weight.q, flattened(view)
-    if index is not None:
+    if index is not None and not in_blocks(q, index):
         tensor, q = ctx.reshape(view.tensor, shape), np.ascontiguousarray(q[:, index])
     else:
         tensor = ctx.stored(x, tuple(range(len(shape))))
