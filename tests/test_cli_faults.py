@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -178,3 +179,19 @@ def test_a_target_that_cannot_be_written_is_said_before_the_work(
 ) -> None:
     monkeypatch.setattr(importlib.import_module("intq.cli.run"), "Session", lambda *a, **k: pytest.fail("works first"))
     assert "no such folder" in reason(capsys, "run", model, "-o", tmp_path / "none" / "y.npz")
+
+
+def test_ctrl_c_while_packages_are_imported() -> None:
+    """NumPy takes most of the first half second of a command; Ctrl-C then says so in one line too."""
+    script = """
+import sys
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == "numpy":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupt())
+from intq.cli import main
+sys.exit(main(["demo"]))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (130, "intq demo: interrupted\n")

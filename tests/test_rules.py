@@ -152,3 +152,12 @@ def test_import_is_light(tmp_path: Path) -> None:
     runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env).stdout.split() for _ in range(5)]
     assert all(len(r) == 1 for r in runs), f"imported: {runs[0][1:]}"
     assert min(float(r[0]) for r in runs) <= 0.1
+
+
+def test_no_large_file_is_tracked() -> None:
+    """What a tool left in the working folder, committed with everything else."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("no checkout")
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    large = [name for name in names if name and (ROOT / name).exists() and (ROOT / name).stat().st_size > 300_000]
+    assert not large

@@ -37,42 +37,53 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point. Returns 0, 1 for a failure with a one-line reason on stderr, 2 for wrong usage, 130 after Ctrl-C."""
-    if sys.stdout is None:  # closed by whoever started it: what is printed goes nowhere
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (open until the end)
-    argv = sys.argv[1:] if argv is None else argv
-    top = parser()
-    if not argv or argv[0] not in VERBS:
-        args = top.parse_args(argv)
-        if args.version:
-            from .. import __version__
-
-            print(__version__)
-            return 0
-        top.print_help()
-        return 2
-    verb = argv[0]
+    name = "intq"
     try:
-        module = importlib.import_module(f"{__name__}.{verb.replace('-', '_')}")
-        text, _, examples = (module.__doc__ or "").partition("\n\n")
-        sub = argparse.ArgumentParser(
-            f"intq {verb}", description=textwrap.fill(text, 80), epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter
-        )
-        module.add_arguments(sub)
-        args = sub.parse_args(argv[1:])
-        with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *where: print(f"intq {verb}: {message}", file=sys.stderr)
-            code: int = module.main(args)
+        if sys.stdout is None:  # closed by whoever started it: what is printed goes nowhere
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (open until the end)
+        argv = sys.argv[1:] if argv is None else argv
+        if not argv or argv[0] not in VERBS:
+            return general(argv)
+        name = f"intq {argv[0]}"
+        code = perform(argv[0], argv[1:])
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (Error, ImportError, OSError, MemoryError) as error:
-        print(f"intq {verb}: {explain(error)}", file=sys.stderr)
+        print(f"{name}: {explain(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"intq {verb}: interrupted", file=sys.stderr)
+        print(f"{name}: interrupted", file=sys.stderr)
         return 130
+
+
+def general(argv: list[str]) -> int:
+    """`intq` without a verb."""
+    top = parser()
+    args = top.parse_args(argv)
+    if args.version:
+        from .. import __version__
+
+        print(__version__)
+        return 0
+    top.print_help()
+    return 2
+
+
+def perform(verb: str, argv: list[str]) -> int:
+    module = importlib.import_module(f"{__name__}.{verb.replace('-', '_')}")
+    text, _, examples = (module.__doc__ or "").partition("\n\n")
+    sub = argparse.ArgumentParser(
+        f"intq {verb}", description=textwrap.fill(text, 80), epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    module.add_arguments(sub)
+    args = sub.parse_args(argv)
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *where: print(f"intq {verb}: {message}", file=sys.stderr)
+        code: int = module.main(args)
+    return code
 
 
 def explain(error: Exception) -> str:
