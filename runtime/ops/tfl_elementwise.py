@@ -153,7 +153,7 @@ class TflAdd(TflBinary, kw_only=True):
     def check(self, v: View) -> None:
         super().check(v)
         v.within("left", self.left, 0, 22 if v.x().dtype == "int8" else 14 + (v.x().zero_point == 0 == v.x(1).zero_point))
-        v.within("sign", self.sign, -1, 1)
+        v.need(self.sign in (-1, 1), f"sign is {self.sign}; it must be 1 or -1")
         for what, m, s in (("1", self.m1, self.s1), ("2", self.m2, self.s2)):
             scale_ok(v, what, m, s)
             v.within(f"shift {what}", s, -31, 0)
