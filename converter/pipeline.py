@@ -105,8 +105,8 @@ def convert_onnx(model: str | Path | onnx.ModelProto, data: Any, recipe: Recipe,
         samples, judges = (None, None) if picker is None else picker.split(recipe.samples)
         recipe = conversion.recipe = with_ratios(conversion, recipe, samples)
         asked = recipe.prune
-        if asked is not None and asked.tune and samples is not None:
-            zeros = prune.fitted(net, asked, samples, conversion.params)
+        if asked is not None and samples is not None and (count := prune.passes(net, asked, samples)):
+            zeros = prune.fitted(net, asked, samples, conversion.params, count)
             recipe = conversion.recipe = msgspec.structs.replace(recipe, prune=zeros)
         if recipe.budget and samples is not None:
             candidates, others = search_bits(conversion, samples, progress), changes(conversion, names, samples)

@@ -184,7 +184,7 @@ def needs_data(recipe: Recipe) -> bool:
     roundings = {recipe.rounding, *(layer.rounding for layer in recipe.layers.values())}
     corrections = {recipe.bias_correction, *(layer.bias_correction for layer in recipe.layers.values())}
     cut = recipe.prune
-    pruned = cut is not None and (cut.method in ("second_order", "apoz") or cut.spread == "sensitivity" or cut.tune > 0)
+    pruned = cut is not None and (cut.method in ("second_order", "apoz") or cut.spread == "sensitivity" or bool(cut.tune))
     return pruned or bool(recipe.budget) or bool(roundings - {None, "nearest"}) or "empirical" in corrections
 
 

@@ -127,8 +127,8 @@ def test_sums_of_tflite(objects: list[str], tmp_path: Path) -> None:
             m = [1 << 30 if halves >> j & 1 else int(rng.integers(1 << 30, 1 << 31)) for j in range(2)]
             s = [0 if halves >> j & 1 else int(rng.integers(-6, 1)) for j in range(2)]
             up = int(rng.choice([-22, -19, -16, -1, 2]))
-            more = {"multiplier": int(rng.integers(1 << 30, 1 << 31)), "shift": up, "sign": int(rng.choice([-1, 1])), "lo": int(rng.choice([-128, -20]))}
-            g.node(REGISTRY["tfl_add"](left=20 if up < 0 else 4, m1=m[0], s1=s[0], m2=m[1], s2=s[1], hi=127, **more), ["a", "b"], ["y"])
+            more = {"multiplier": int(rng.integers(1 << 30, 1 << 31)), "sign": int(rng.choice([-1, 1])), "lo": int(rng.choice([-128, -20]))}
+            g.node(REGISTRY["tfl_add"](left=20 if up < 0 else 4, m1=m[0], s1=s[0], m2=m[1], s2=s[1], shift=up, hi=127, **more), ["a", "b"], ["y"])
             for ports, name in ((g.inputs, "a"), (g.inputs, "b"), (g.outputs, "y")):
                 ports.append(Port(name=name, tensor=name, shape=g.of(name).shape, perm=tuple(range(len(g.of(name).shape)))))
             model = Model(g)

@@ -174,7 +174,7 @@ def test_zeros_of_a_pruned_source_stay(kind: str) -> None:
         assert not stored[w.transpose(0, 2, 3, 1) == 0].any()
 
 
-CUTS = [("resnet8", {"spread": "sensitivity"}), ("resnet20", {"spread": "sensitivity"}), ("resnet8", {"pattern": "2:4", "tune": 30})]
+CUTS = [("resnet8", {"spread": "sensitivity"}), ("resnet20", {"spread": "sensitivity"}), ("resnet8", {"pattern": "2:4"})]
 
 
 @pytest.mark.full

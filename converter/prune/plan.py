@@ -14,12 +14,14 @@ import numpy as np
 from ..ir import Array, Float, Node
 from ..quantize import QParam, QWeight, float_weights, layers, quantize_layer
 from .settings import Prune, group_of
-from .tune import tuned
+from .tune import tunable, tuned
 from .weights import prune_layer
 
 PERCENT = (0, 20, 35, 50, 60, 70, 80, 90)
 SAMPLES = 48
 MORE = 256  # for N:M, where each layer is measured once
+PASSES, FEWEST = 30, 5  # over the samples, to tune
+WORK = 6e11  # products in those that are worth their time: one to three minutes of a core
 
 
 def prunable(net: Float) -> list[Node]:
@@ -73,23 +75,41 @@ def by_sensitivity(net: Float, prune: Prune, samples: Mapping[str, Array], param
     return {name: p / 100 for name, p in solved.items()}
 
 
-def fitted(net: Float, prune: Prune, samples: Mapping[str, Array], params: Mapping[str, QParam]) -> Prune:
-    """Prunes the layers and tunes the whole, in place; returns how rounding keeps the zeros: by size, where they are the least."""
+def passes(net: Float, prune: Prune, samples: Mapping[str, Array]) -> int:
+    """How often the samples are gone over to tune: as asked, else for N:M (which no layer is spared) where the network is small enough."""
+    if prune.tune is not None or group_of(prune.pattern) is None or prune.method != "second_order":
+        return prune.tune or 0
+    work = sum(int(np.prod(net.shape(n.inputs[1])) * np.prod(positions(net, n))) for n in layers(net)) * len(next(iter(samples.values())))
+    count = min(PASSES, int(WORK // max(work, 1)))
+    return count if count >= FEWEST and tunable(net) else 0
+
+
+def positions(net: Float, node: Node) -> tuple[int, ...]:
+    """Axes of an output along which a layer applies its weights again."""
+    shape = net.shape(node.output)
+    return shape[2:] if node.op == "Conv" else shape[1:-1]
+
+
+def fitted(net: Float, prune: Prune, samples: Mapping[str, Array], params: Mapping[str, QParam], count: int) -> Prune:
+    """Prunes the layers and tunes the whole in `count` passes, in place; returns how rounding keeps the zeros: by size, where they are the least."""
     from ..lockstep import Site, walk
     from ..rounding.base import moments
+    from ..rounding.bias import empirical
 
     cuts, found = ratios(net, prune), dict[str, Array]()
 
     def visit(site: Site) -> QWeight:
-        weight = site.weight
+        weight, bias, names = site.weight, site.bias, site.node.inputs
         if site.node.name in cuts:
             own = moments(site) if prune.method == "second_order" else None
-            weight = found[site.node.inputs[1]] = prune_layer(site.node, weight, prune, cuts[site.node.name], own)[0]
-        return QWeight(weight, np.ones(len(weight)), site.bias)
+            weight = found[names[1]] = prune_layer(site.node, weight, prune, cuts[site.node.name], own)[0]
+        if len(names) > 2 and names[2]:
+            bias = found[names[2]] = empirical(site, weight)
+        return QWeight(weight, np.ones(len(weight)), bias)
 
     walk(net, params, samples, visit)
     zeros = {n.name: float((found[n.inputs[1]] == 0).mean()) for n in prunable(net) if n.name in cuts}
-    net.constants.update(tuned(net, found, samples, prune.tune))
+    net.constants.update(tuned(net, found, samples, count))
     return Prune(method="magnitude", ratio=0.0, layers=zeros, keep=())
 
 

@@ -22,7 +22,8 @@ class Prune(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=Tru
     - `ratio`: share of zeros; `spread`: the same in every layer ("uniform"), or found by "sensitivity" so that it holds for the whole; with
       N:M that finds which layers stay whole
     - `layers`: patterns to ratios of their own, the last match wins; `keep`: layers that are left alone
-    - `tune`: how many passes over the samples then fit what stays, of all layers, to the outputs of the float network (`tune.py`)
+    - `tune`: how many passes over the samples then fit what stays, of all layers, to the outputs of the float network (`tune.py`); None: those
+      that `plan.passes` finds worth their time
     """
 
     method: str = "second_order"
@@ -31,7 +32,7 @@ class Prune(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, frozen=Tru
     spread: str = "uniform"
     layers: dict[str, float] = {}
     keep: tuple[str, ...] = ("first", "last")
-    tune: int = 0
+    tune: int | None = None
 
     @property
     def filters(self) -> bool:
@@ -71,7 +72,7 @@ def check(prune: Prune) -> None:
         block_of(prune.pattern)
     elif prune.spread == "sensitivity" and prune.ratio > 1 - group[0] / group[1]:
         raise RecipeError(f"recipe: prune pattern {prune.pattern!r} cannot reach a ratio of {prune.ratio:g}")
-    if not 0 <= prune.tune <= MOST_PASSES or (prune.tune and prune.filters):
+    if not 0 <= (prune.tune or 0) <= MOST_PASSES or (prune.tune and prune.filters):
         raise RecipeError(f"recipe: prune tune {prune.tune}; passes over the samples, at most {MOST_PASSES}, for methods that zero weights")
     if prune.filters and (prune.pattern != "element" or prune.spread != "uniform"):
         raise RecipeError(f"recipe: prune method {prune.method!r} removes filters; it takes no pattern, and ratios by layer")

@@ -1,9 +1,10 @@
 """Pruned weights fitted to the network's outputs: global AdaPrune (Frantar and Alistarh 2022, SPDY, arXiv:2201.13096).
 
-The weights that stay, and all biases, follow the gradient of the squared difference to the float network's outputs; no label is used. Few
-samples are soon learnt by heart, so that every step sees new mixtures of two of them (Zhang et al. 2018, mixup, arXiv:1710.09412, equation 1):
-the float network says what their outputs are (Beyer et al. 2022, arXiv:2106.05237). Adam does the steps (Kingma and Ba 2015, algorithm 1).
-A share of the samples is held back; the result counts where it is nearer to the float network's outputs on those.
+The weights that stay, and all biases, follow the gradient of the squared difference to the float network's outputs and, as hints (Romero et
+al. 2015, FitNets, arXiv:1412.6550), to its sums of branches; no label is used. Few samples are soon learnt by heart, so that every step sees
+new mixtures of two of them (Zhang et al. 2018, mixup, arXiv:1710.09412, equation 1): the float network says what their outputs are (Beyer et
+al. 2022, arXiv:2106.05237). Adam does the steps (Kingma and Ba 2015, algorithm 1). A share of the samples is held back; the result counts
+where it is nearer to the float network's outputs on those.
 """
 
 from __future__ import annotations
@@ -13,21 +14,33 @@ from collections.abc import Mapping
 import numpy as np
 
 from ...errors import RecipeError
-from ..gradient import Tape
+from ..gradient import Tape, needed
 from ..ir import Array, Float
 from ..onnx.emit import session, to_onnx
 from ..quantize import layers
 
 BATCH = 32
-RATE = 0.002  # of a step, as a share of the layer's mean absolute weight
+RATE = 0.005  # of a step, as a share of the layer's mean absolute weight
 BETAS = 0.9, 0.99
 HELD = 1 / 16
+SPREAD = 256  # samples that tell how much a value varies
+HINT = 1.0  # what a sum of branches counts beside an output
 
 
 def ends_of(net: Float) -> list[str]:
     """What is compared: the outputs, before a softmax where they come from one."""
     makers = net.producers()
     return [makers[name].inputs[0] if name in makers and makers[name].op == "Softmax" else name for name in net.outputs]
+
+
+def tunable(net: Float) -> bool:
+    """Whether `tuned` takes this network."""
+    if net.whole or any(net.values[name].dtype != "float32" for name in net.inputs):
+        return False
+    try:
+        return all(node.attrs.get("auto_pad", "NOTSET") in ("NOTSET", b"NOTSET") for node in needed(net, ends_of(net)))
+    except RecipeError:
+        return False
 
 
 def tuned(net: Float, pruned: Mapping[str, Array], samples: Mapping[str, Array], passes: int) -> dict[str, Array]:
@@ -52,7 +65,9 @@ class Task:
 
     def __init__(self, net: Float, pruned: Mapping[str, Array], samples: Mapping[str, Array]) -> None:
         self.net, self.samples, self.ends = net, samples, ends_of(net)
-        self.runner = session(to_onnx(net, self.ends))
+        sums = [n.output for n in needed(net, self.ends) if n.op == "Add" and len(net.activations(n)) == 2]
+        self.counts = {**dict.fromkeys(sums, np.float32(HINT)), **dict.fromkeys(self.ends, np.float32(1))}
+        self.runner = session(to_onnx(net, list(self.counts)))
         self.real = {name: array.astype(np.float32) for name, array in net.constants.items() if array.dtype.kind == "f"}
         self.rates: dict[str, float] = {}
         for node in layers(net):
@@ -65,14 +80,14 @@ class Task:
 
     def spreads(self) -> dict[str, Array]:
         """Variance of every end over the samples: what a squared difference is measured by."""
-        outputs = self.wanted(self.samples)
-        return {name: np.float32(max(array.var(axis=0).mean(), 1e-12)) for name, array in outputs.items()}
+        few = {name: array[:SPREAD] for name, array in self.samples.items()}
+        return {name: np.float32(max(array.var(axis=0).mean(), 1e-12)) for name, array in self.wanted(few).items()}
 
     def wanted(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """What the float network makes of samples."""
         step, count = BATCH if self.net.free_batch else 1, len(next(iter(feeds.values())))
-        parts = [self.runner.run(self.ends, {k: v[i : i + step] for k, v in feeds.items()}) for i in range(0, count, step)]
-        return {name: np.concatenate(arrays) for name, arrays in zip(self.ends, zip(*parts, strict=True), strict=True)}
+        parts = [self.runner.run(list(self.counts), {k: v[i : i + step] for k, v in feeds.items()}) for i in range(0, count, step)]
+        return {name: np.concatenate(arrays) for name, arrays in zip(self.counts, zip(*parts, strict=True), strict=True)}
 
     def distance(self, constants: Mapping[str, Array], chosen: Array) -> float:
         """Mean squared difference from the float outputs, in units of their variance."""
@@ -103,7 +118,7 @@ class Task:
             feeds = self.mixed(order[step % per * BATCH :][:BATCH], random)
             real = self.wanted(feeds)
             tape = Tape(self.net, self.ends, feeds, {**self.real, **now})
-            at = {name: 2 * (tape.values[name] - real[name]) / (real[name].size * self.spread[name]) for name in self.ends}
+            at = {name: 2 * count * (tape.values[name] - real[name]) / (real[name].size * self.spread[name]) for name, count in self.counts.items()}
             slopes, rate = tape.gradients(at), 0.5 * (1 + np.cos(np.pi * step / (passes * per)))
             for name in now.keys() & slopes.keys():
                 slope = slopes[name] * self.masks[name] if name in self.masks else slopes[name]
