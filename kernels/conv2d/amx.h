@@ -22,6 +22,7 @@ typedef struct {
     int tall;       /* 64 rows by 16 columns */
     int contiguous; /* output rows lie `stride` bytes apart; otherwise `rows` points to them */
     int left;       /* some channel shifts left before it shifts right */
+    int q31;        /* rounding q31_single or q31_double, otherwise q15 */
     int stream;     /* the left operand comes from the second-level cache, and shall not drive the panel out of the first */
 } shape;
 
@@ -65,11 +66,19 @@ INLINE void store_rows(const job *j, int i, __m512i q, shape s) {
     }
 }
 
-/* Step i of a job. Rows that lie side by side are one vector. The residual's code is laid aside: it is the longer way in any case. */
-INLINE void finish_step(const job *j, const rq512 *params, int i, shape s) {
+INLINE __m512i finish_vector(const job *j, const rq512 *params, int i, shape s) {
+    const rq512_layout layout = s.tall ? RQ_QUAD : RQ_PAIR;
     __m512i a[4];
     for (int v = 0; v < 4; v++) a[v] = _mm512_load_si512(j->acc + 64 * i + 16 * v);
-    __m512i q = rq512_q15(params, a, 1, s.left, s.tall ? RQ_QUAD : RQ_PAIR);
+    return s.q31 ? rq512_q31_double(params, a, 1, 0, layout) : rq512_q15(params, a, 1, s.left, layout);
+}
+/* What is too long to stand in every product is called. */
+static __attribute__((noinline)) __m512i finish_q31(const job *j, int i) { return finish_vector(j, j->q, i, (shape){.q31 = 1}); }
+static __attribute__((noinline)) __m512i finish_q31_tall(const job *j, int i) { return finish_vector(j, j->q, i, (shape){.q31 = 1, .tall = 1}); }
+
+/* Step i of a job. Rows that lie side by side are one vector. The residual's code is laid aside: it is the longer way in any case. */
+INLINE void finish_step(const job *j, const rq512 *params, int i, shape s) {
+    __m512i q = !s.q31 ? finish_vector(j, params, i, s) : s.tall ? finish_q31_tall(j, i) : finish_q31(j, i);
     if (s.contiguous && j->dense) {
         int8_t *out = j->out + 64 * i;
         if (__builtin_expect(j->add != NULL, 0)) q = add_vector(q, _mm512_loadu_si512(out + j->residual), j->add);
@@ -164,7 +173,7 @@ INLINE void product(const intq_conv2d *p, const int8_t *a, const int8_t *b, int3
     const int ends = steps == STEPS || (steps == 0 && segs == 1);
     const job held = steps ? *j : (job){0}; /* in registers */
     rq512 params;
-    if (steps) rq512_hold_q15(&params, j->q, s.left, s.tall ? RQ_QUAD : RQ_PAIR);
+    if (steps && !s.q31) rq512_hold_q15(&params, j->q, s.left, s.tall ? RQ_QUAD : RQ_PAIR);
     int i = 0;
     __asm__ volatile("" ::: "memory"); /* gcc 12's tile loads do not say that they read memory */
     multiply(a, lda, b, acc, &held, &params, &i, steps, 1, ends, s);
@@ -185,7 +194,7 @@ INLINE void product(const intq_conv2d *p, const int8_t *a, const int8_t *b, int3
 
 INLINE void finish_all(const job *j, shape s) {
     rq512 params;
-    rq512_hold_q15(&params, j->q, s.left, s.tall ? RQ_QUAD : RQ_PAIR);
+    if (!s.q31) rq512_hold_q15(&params, j->q, s.left, s.tall ? RQ_QUAD : RQ_PAIR);
     for (int i = 0; i < STEPS;) finish_steps(j, &params, &i, 4, s);
 }
 
@@ -214,6 +223,8 @@ typedef struct {
     static void name##_finish(const job *j) { finish_all(j, (shape){.tall = is_tall, __VA_ARGS__}); }                                        \
     static const shape_functions name = {is_tall, name##_alone, {name##_1, name##_2, name##_4, name##_8, name##_16}, name##_flush, name##_finish};
 
+typedef void load_fn(rq512 *p, const intq_requant *rq, int64_t channel, int64_t n, rq512_layout layout);
+
 /* The product that waits to be finished by the next one, half of it still in tiles. It goes on from block to block. A bank holds the
  * requantization of a group of panels. */
 typedef struct {
@@ -224,6 +235,7 @@ typedef struct {
     int64_t first, count;
     int bank;
     const shape_functions *f;
+    load_fn *load; /* of the rounding; NULL: not one that mixes */
     add_constants add; /* of the residual, if any */
 } pipeline;
 
@@ -248,7 +260,7 @@ static void load_bank(pipeline *l, const intq_conv2d *p, int64_t group, int64_t 
     l->count = count;
     for (int64_t k = 0; k < count; k++) {
         l->panels[k] = conv_panel_of(p, group, first + k);
-        rq512_load_q15(&l->banks[l->bank][k], &p->rq, l->panels[k].channel, l->panels[k].n, l->f->tall ? RQ_QUAD : RQ_PAIR);
+        l->load(&l->banks[l->bank][k], &p->rq, l->panels[k].channel, l->panels[k].n, l->f->tall ? RQ_QUAD : RQ_PAIR);
     }
 }
 

@@ -25,10 +25,11 @@ typedef enum { RQ_ROW, RQ_PAIR, RQ_QUAD, RQ_LANES, RQ_LANES_PAIR, RQ_LANES_QUAD,
 
 typedef struct {
     __m512i b[4], l[4], s[4], m[4]; /* q15: m[0], m[1] hold 16-bit multipliers in packed order */
-    __m512i half[4], half_odd[4];   /* q31_single: rounding constants of even and odd lanes; shift: half[] in 32 bits */
+    __m512i half[4], half_odd[4];   /* q31: rounding constants of even and odd lanes; shift: half[] in 32 bits */
+    __m512i m_odd[4], total[4], total_odd[4], less[4], less_odd[4]; /* q31: see rq512_load_q31 and rq512_load_q31_double */
     __m512i zero_point, lo, hi;
     int left, clamp, slow;          /* slow: a shift outside what the vector code does */
-    int one_shift;                  /* q31_double: see rq512_load_q31_double */
+    int one_shift, whole;           /* q31: ties of the one shift go up, see rq512_load_q31_double; some total is 31 */
 } rq512;
 
 INLINE __mmask16 mask16(int64_t n) { return (__mmask16)(n >= 16 ? 0xFFFF : n <= 0 ? 0 : (1u << n) - 1); }
@@ -76,35 +77,42 @@ INLINE void rq512_load_shift(rq512 *p, const intq_requant *rq, int64_t channel, 
     for (int i = 0; i < 4; i++) /* 1 << (s - 1), and 0 for s = 0: counts beyond 31 give 0 */
         p->half[i] = _mm512_sllv_epi32(_mm512_set1_epi32(1), _mm512_sub_epi32(p->s[i], _mm512_set1_epi32(1)));
 }
+/* q31: (v*M + half) >> total, of even and of odd lanes. */
+INLINE void rq512_load_q31(rq512 *p, const __m512i *total) {
+    const __m512i one = _mm512_set1_epi64(1), low = _mm512_set1_epi64(0xFFFFFFFF), by = _mm512_set1_epi32(32);
+    p->whole = 0;
+    for (int i = 0; i < 4; i++) {
+        p->m_odd[i] = _mm512_srli_epi64(p->m[i], 32);
+        p->total[i] = _mm512_and_si512(total[i], low);
+        p->total_odd[i] = _mm512_srli_epi64(total[i], 32);
+        p->half[i] = _mm512_sllv_epi64(one, _mm512_sub_epi64(p->total[i], one));
+        p->half_odd[i] = _mm512_sllv_epi64(one, _mm512_sub_epi64(p->total_odd[i], one));
+        p->s[i] = _mm512_sub_epi32(total[i], by);
+        p->whole |= _mm512_cmplt_epi32_mask(total[i], by) != 0;
+    }
+}
 INLINE void rq512_load_q31_single(rq512 *p, const intq_requant *rq, int64_t channel, int64_t n, rq512_layout layout) {
     rq512_begin(p, rq, channel, n, layout);
     for (int64_t j = 0; j < n; j++) p->slow |= rq->right[channel + j] < 31;
-    const __m512i one = _mm512_set1_epi64(1), low = _mm512_set1_epi64(0xFFFFFFFF);
-    for (int i = 0; i < 4; i++) {
-        const __m512i even = _mm512_and_si512(p->s[i], low), odd = _mm512_srli_epi64(p->s[i], 32);
-        p->half[i] = _mm512_sllv_epi64(one, _mm512_sub_epi64(even, one));
-        p->half_odd[i] = _mm512_sllv_epi64(one, _mm512_sub_epi64(odd, one));
-    }
+    p->one_shift = 1;
+    rq512_load_q31(p, p->s);
 }
-/* Where the clamp hides everything below the zero point (ReLU), both roundings go up at ties, and two such floors are one:
- * ((v*M + 2^30) >> 31, plus half) >> s = (v*M + 2^30 + half * 2^31) >> (31 + s). Then q31_single's code does it. */
+/* Nested floors are one: (((v*M + 2^30) >> 31) + 2^(s-1)) >> s = (v*M + 2^30 + 2^(30+s)) >> (31+s). Ties of the second rounding go away
+ * from zero, which takes 2^31 from negative values that are shifted; not where the clamp hides everything below the zero point (ReLU). */
 INLINE void rq512_load_q31_double(rq512 *p, const intq_requant *rq, int64_t channel, int64_t n, rq512_layout layout) {
     rq512_begin(p, rq, channel, n, layout);
     p->one_shift = rq->lo >= rq->zero_point;
-    if (p->one_shift) {
-        const __m512i one = _mm512_set1_epi64(1), low = _mm512_set1_epi64(0xFFFFFFFF), first = _mm512_set1_epi64(1 << 30);
-        for (int i = 0; i < 4; i++) {
-            const __m512i even = _mm512_and_si512(p->s[i], low), odd = _mm512_srli_epi64(p->s[i], 32), by = _mm512_set1_epi64(30);
-            p->half[i] = _mm512_sllv_epi64(one, _mm512_add_epi64(even, by));
-            p->half_odd[i] = _mm512_sllv_epi64(one, _mm512_add_epi64(odd, by));
-            p->half[i] = _mm512_mask_add_epi64(p->half[i], _mm512_test_epi64_mask(even, even), p->half[i], first);
-            p->half_odd[i] = _mm512_mask_add_epi64(p->half_odd[i], _mm512_test_epi64_mask(odd, odd), p->half_odd[i], first);
-            p->s[i] = _mm512_add_epi32(p->s[i], _mm512_set1_epi32(31));
-        }
-        return;
+    const __m512i by = _mm512_set1_epi64(31), first = _mm512_set1_epi64(1 << 30), less = _mm512_set1_epi64(INT64_C(1) << 31);
+    __m512i total[4];
+    for (int i = 0; i < 4; i++) total[i] = _mm512_add_epi32(p->s[i], _mm512_set1_epi32(31));
+    rq512_load_q31(p, total);
+    for (int i = 0; i < 4; i++) {
+        const __mmask8 even = _mm512_cmpgt_epi64_mask(p->total[i], by), odd = _mm512_cmpgt_epi64_mask(p->total_odd[i], by);
+        p->half[i] = _mm512_mask_add_epi64(p->half[i], even, p->half[i], first);
+        p->half_odd[i] = _mm512_mask_add_epi64(p->half_odd[i], odd, p->half_odd[i], first);
+        p->less[i] = _mm512_maskz_mov_epi64(even, less);
+        p->less_odd[i] = _mm512_maskz_mov_epi64(odd, less);
     }
-    for (int i = 0; i < 4; i++) /* the mask of the bits that RoundingDivideByPOT drops */
-        p->half[i] = _mm512_sub_epi32(_mm512_sllv_epi32(_mm512_set1_epi32(1), p->s[i]), _mm512_set1_epi32(1));
 }
 
 /* The last steps of every rounding: two vectors of 16 bits to bytes. RQ_LANES... are already in order. */
@@ -159,38 +167,29 @@ INLINE __m512i rq512_shift(const rq512 *p, __m512i *a, int bias, int left, rq512
     }
     return rq512_pack32(p, a, layout);
 }
-/* Needs right >= 31, so that the result fits 32 bits. */
-INLINE __m512i rq512_q31_single(const rq512 *p, __m512i *a, int bias, int left, rq512_layout layout) {
-    (void)left;
-    for (int i = 0; i < 4; i++) {
-        if (bias) a[i] = _mm512_add_epi32(a[i], p->b[i]);
-        const __m512i se = _mm512_and_si512(p->s[i], _mm512_set1_epi64(0xFFFFFFFF)), so = _mm512_srli_epi64(p->s[i], 32);
-        const __m512i even = _mm512_add_epi64(_mm512_mul_epi32(a[i], p->m[i]), p->half[i]);
-        const __m512i odd = _mm512_add_epi64(_mm512_mul_epi32(_mm512_srli_epi64(a[i], 32), _mm512_srli_epi64(p->m[i], 32)), p->half_odd[i]);
-        a[i] = _mm512_mask_shuffle_epi32(_mm512_srav_epi64(even, se), 0xAAAA, _mm512_srav_epi64(odd, so), (_MM_PERM_ENUM)0xA0);
-    }
-    return rq512_pack32(p, a, layout);
-}
-INLINE __m512i rq512_q31_double(const rq512 *p, __m512i *a, int bias, int left, rq512_layout layout) {
-    const __m512i half = _mm512_set1_epi64(1 << 30), one = _mm512_set1_epi32(1);
-    if (p->one_shift) {
-        for (int i = 0; i < 4; i++) {
-            if (bias) a[i] = _mm512_add_epi32(a[i], p->b[i]);
-            if (left) a[i] = _mm512_sllv_epi32(a[i], p->l[i]);
-        }
-        return rq512_q31_single(p, a, 0, left, layout);
-    }
+/* `away`: ties of negative values go away from zero. Needs total >= 31, so that the result fits 32 bits. Where it is at least 32, the result
+ * lies in the high halves of the products. */
+INLINE __m512i rq512_q31(const rq512 *p, __m512i *a, int bias, int left, int away, rq512_layout layout) {
     for (int i = 0; i < 4; i++) {
         if (bias) a[i] = _mm512_add_epi32(a[i], p->b[i]);
         if (left) a[i] = _mm512_sllv_epi32(a[i], p->l[i]);
-        const __m512i even = _mm512_srli_epi64(_mm512_add_epi64(_mm512_mul_epi32(a[i], p->m[i]), half), 31);
-        const __m512i odd = _mm512_add_epi64(_mm512_mul_epi32(_mm512_srli_epi64(a[i], 32), _mm512_srli_epi64(p->m[i], 32)), half);
-        const __m512i high = _mm512_mask_blend_epi32(0xAAAA, even, _mm512_slli_epi64(odd, 1));
-        const __m512i rest = _mm512_and_si512(high, p->half[i]);
-        const __m512i threshold = _mm512_sub_epi32(_mm512_srli_epi32(p->half[i], 1), _mm512_srai_epi32(high, 31));
-        a[i] = _mm512_srav_epi32(high, p->s[i]);
-        a[i] = _mm512_mask_add_epi32(a[i], _mm512_cmpgt_epi32_mask(rest, threshold), a[i], one);
+        __m512i even = _mm512_mul_epi32(a[i], p->m[i]);
+        __m512i odd = _mm512_mul_epi32(_mm512_shuffle_epi32(a[i], (_MM_PERM_ENUM)0xF5), p->m_odd[i]);
+        const __mmask8 k = away ? _mm512_movepi64_mask(even) : 0, k_odd = away ? _mm512_movepi64_mask(odd) : 0;
+        even = _mm512_add_epi64(even, p->half[i]);
+        odd = _mm512_add_epi64(odd, p->half_odd[i]);
+        if (away) even = _mm512_mask_sub_epi64(even, k, even, p->less[i]), odd = _mm512_mask_sub_epi64(odd, k_odd, odd, p->less_odd[i]);
+        if (left || p->whole)
+            a[i] = _mm512_mask_shuffle_epi32(_mm512_srav_epi64(even, p->total[i]), 0xAAAA, _mm512_srav_epi64(odd, p->total_odd[i]), (_MM_PERM_ENUM)0xA0);
+        else
+            a[i] = _mm512_srav_epi32(_mm512_mask_shuffle_epi32(odd, 0x5555, even, (_MM_PERM_ENUM)0xF5), p->s[i]);
     }
     return rq512_pack32(p, a, layout);
+}
+INLINE __m512i rq512_q31_single(const rq512 *p, __m512i *a, int bias, int left, rq512_layout layout) {
+    return rq512_q31(p, a, bias, left, 0, layout);
+}
+INLINE __m512i rq512_q31_double(const rq512 *p, __m512i *a, int bias, int left, rq512_layout layout) {
+    return p->one_shift ? rq512_q31(p, a, bias, left, 0, layout) : rq512_q31(p, a, bias, left, 1, layout);
 }
 #endif
