@@ -72,6 +72,7 @@ class Float:
         self.inputs: list[str] = []
         self.outputs: list[str] = []
         self.free_batch = True
+        self.lifted = False  # nodes of the source move the batch
         self.whole = False  # axis 0 is no batch: the source fixes it to another size than 1, and the network runs on exactly that
         self.levels: dict[str, tuple[float, int]] = {}  # scale and zero point of activations that the source rounds to a few levels
         self.signs: set[str] = set()  # activations of which nothing but the sign is read

@@ -24,6 +24,7 @@ from .ir import Array, Float, Node
 from .kept import Picker
 from .lockstep import unit_of
 from .lower import Context, check_supported, lower
+from .onnx.alone import check_alone
 from .onnx.clean import clean
 from .onnx.load import load
 from .onnx.load import read as read_file
@@ -73,7 +74,11 @@ def prepare(model: str | Path | onnx.ModelProto, data: Any = None, folded: bool 
     }
     fixed = load(proto, {name: with_batch(proto, name, shape) for name, shape in shapes.items()})
     net = read(clean(fixed), all(free[name] for name in names))
-    return (passes.run(net) if folded else net), replay
+    if folded:
+        passes.run(net)
+        if net.lifted and net.free_batch:
+            check_alone(proto, net)
+    return net, replay
 
 
 def with_batch(proto: onnx.ModelProto, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:

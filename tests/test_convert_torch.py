@@ -87,18 +87,12 @@ class Attention(nn.Module):
         return self.out((a @ v).transpose(1, 2).reshape(n, t, c).mean(1))
 
 
-@pytest.mark.parametrize("kind", [SqueezeExcite, Shuffle, Up, Sequence])
+@pytest.mark.parametrize("kind", [SqueezeExcite, Shuffle, Up, Sequence, Attention])
 def test_blocks(kind: type) -> None:
     torch.manual_seed(0)
     module, x = kind().eval(), images()
     model = convert(module, example_inputs=torch.from_numpy(x[:2]), calibration=x)
     assert decibels(module, x, model) > 25
-
-
-def test_the_batch_may_not_leave_axis_0() -> None:
-    """The query, key and value of this attention are split along an axis put in front of the batch: one error names the nodes."""
-    with pytest.raises(UnsupportedError, match="batch"):
-        convert(Attention().eval(), example_inputs=torch.zeros(1, 3, 16, 16), calibration=images(4))
 
 
 def test_module_names_are_layer_names() -> None:

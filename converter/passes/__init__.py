@@ -18,6 +18,7 @@ from .fuse_clamp import fuse_clamp
 from .fuse_pad import fuse_pad
 from .fuse_unary import fuse_unary
 from .hoist_clamp import hoist_clamp
+from .lift_batch import lift_batch
 from .linear import matmul_to_linear
 from .old_softmax import old_softmax
 from .stack_slices import stack_slices
@@ -27,6 +28,7 @@ Pass = Callable[[Float], None]
 
 PASSES: tuple[Pass, ...] = (
     tidy,
+    lift_batch,
     old_softmax,
     find_norms,
     decompose,
