@@ -30,7 +30,7 @@ from ..converter.compare import Accuracy, task_accuracy
 from ..converter.onnx.emit import session
 from ..converter.onnx.load import read
 from ..converter.pipeline import convert_onnx, prepare
-from ..converter.search import stored_bytes
+from ..converter.search import bytes_needed
 from ..converter.search.latency import timed
 from ..converter.search.loss import divergences
 from ..converter.weights import average_bits
@@ -40,7 +40,7 @@ from .networks import models_folder
 Array = npt.NDArray[Any]
 MIXED = "recipe best, mixed in the same bytes"
 LARGER = 1.01  # a file that is larger than another by more than descriptions differ
-SAME = -1.0  # in a budget of bytes: what the setting's uniform recipe takes
+SAME = -1.0  # in a budget of bytes: what the file of the setting's uniform recipe takes
 SETTINGS: dict[str, dict[str, Any]] = {
     "W8A8": {},
     "W4A8": {"weights": "int4", "keep_int8": ["first", "last"]},
@@ -160,9 +160,12 @@ class Measured:
         """The accuracy, the outputs that the integers gave, the average bits of a weight, and the bytes of the model's file."""
         recipe = recipes.load({"base": "fast", **given})
         if SAME in recipe.budget.values():
-            uniform = msgspec.structs.replace(recipe, budget={})
-            budget = {"bytes": float(stored_bytes(prepare(self.path)[0], uniform))}
-            recipe = msgspec.structs.replace(recipe, budget=budget, weights="int8", keep_int8=())
+            quick = msgspec.structs.replace(recipe, budget={}, rounding="nearest", bias_correction="none", level_channels=False)
+            recipe = msgspec.structs.replace(recipe, weights="int8", keep_int8=())
+            uniform = convert_onnx(self.path, self.calibration, quick)
+            assert uniform.lowered is not None
+            need = bytes_needed(uniform.net, recipe, {name: weight.bits for name, weight in uniform.weights.items()}, uniform.lowered)
+            recipe = msgspec.structs.replace(recipe, budget={"bytes": need})
         conversion = convert_onnx(self.path, None if recipe.zero_shot else self.calibration, recipe)
         model = Model(conversion.graph)
         outputs = Session(model, batch=8).run(self.x)

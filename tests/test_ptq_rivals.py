@@ -67,7 +67,7 @@ def test_an_interrupt_leaves_the_recipes_own_method(monkeypatch: pytest.MonkeyPa
         ({"layers": {"one": {"weigths": "int4"}}}, "layers 'one': unknown key 'weigths'"),
         ({"keep_int8": ["onne"]}, "keep_int8 names 'onne', which the network does not have; near it are one"),
         ({"layers": {"lost": {"weights": "int4"}}}, "layers names 'lost'"),
-        ({"budget": {"bytes": 10}}, r"a budget of 10 bytes; the least possible is \d+$"),
+        ({"budget": {"bytes": 10}}, r"a budget of 10 bytes of the file; the least possible is \d+$"),
         ({"budget": {"bits": 1.5}}, r"a budget of 1.5 bits on average; the least possible is 2$"),
     ],
 )

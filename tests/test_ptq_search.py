@@ -19,6 +19,7 @@ from intq.converter.search.activations import activation_losses
 from intq.converter.search.latency import Latencies, believed, within
 from intq.converter.search.program import solve
 from intq.converter.search.sensitivity import Probe
+from intq.converter.search.size import Sizes
 from intq.converter.weights import average_bits
 from intq.errors import RecipeError
 from test_ptq_weights import PROTO, X
@@ -36,8 +37,10 @@ def test_the_integer_program_finds_the_best_choice_of_all() -> None:
         found = solve(table, cost, budget, "bits")
         assert sum(cost[n][b] for n, b in found.items()) <= budget
         assert sum(table[n][b] for n, b in found.items()) == pytest.approx(best)
-    with pytest.raises(RecipeError, match="no choice of bits fits"):
+    with pytest.raises(RecipeError, match=r"no choice of bits fits a budget of 10 bits; the least possible is 30$"):
         solve(table, cost, 10.0, "bits")
+    with pytest.raises(RecipeError, match=r"a budget of 2000010 bytes; the least possible is 2000030$"):
+        solve(table, cost, 10.0, "bytes", rest=2e6)
 
 
 @pytest.mark.parametrize("method", ["measured", "hessian"])
@@ -60,15 +63,38 @@ def test_a_stored_recipe_is_the_recipe() -> None:
 
 
 def test_budgets_of_bytes_and_fixed_layers() -> None:
-    conversion = pipeline.convert_onnx(PROTO, X, recipe.load({"base": "balanced", "budget": {"bytes": 720}, "keep_int8": ["first"]}))
-    bits = {name: weight.bits for name, weight in conversion.weights.items()}
-    assert bits["one"] == 8
-    assert sum(-(-w.bits * w.q.size // 8) + 12 * len(w.q) for w in conversion.weights.values()) <= 720
+    whole = convert(PROTO, calibration=X, recipe="fast").to_bytes()
+    model = convert(PROTO, calibration=X, recipe={"base": "balanced", "budget": {"bytes": len(whole) + 300}, "keep_int8": ["first"]})
+    found = model.recipe["layers"]
+    assert found["one"]["weights"] == "int8"
+    assert {layer["weights"] for layer in found.values()} > {"int8"}
+    assert len(model.to_bytes()) <= len(whole) + 300
     with pytest.raises(RecipeError, match="least possible"):
         pipeline.convert_onnx(PROTO, X, recipe.load({"base": "balanced", "budget": {"bits": 1.0}}))
     for wrong in ({"budget": {"bits": 5.0, "bytes": 3}}, {"search": "guess"}, {"base": "zero_shot", "rounding": "gptq"}, {"samples": 0}):
         with pytest.raises(RecipeError):
             recipe.load(wrong)
+
+
+@pytest.mark.parametrize("base", ["fast", "best"])
+def test_a_budget_of_bytes_bounds_the_file_that_is_written(base: str, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="bytes of the file; the least possible is") as refused:
+        convert(PROTO, calibration=X, recipe={"base": base, "budget": {"bytes": 500}})
+    least = int(str(refused.value).rsplit(" ", 1)[1])
+    for budget in (least, least + 300, least + 700):
+        convert(PROTO, calibration=X, recipe={"base": base, "budget": {"bytes": budget}}).save(tmp_path / "m.intq")
+        assert budget - 700 < (tmp_path / "m.intq").stat().st_size <= budget
+    with pytest.raises(RecipeError, match="least possible"):
+        convert(PROTO, calibration=X, recipe={"base": base, "budget": {"bytes": least - 1}})
+
+
+def test_a_plan_that_is_larger_than_its_layers_say_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    heavy = lambda plan: 300.0 * sum(bits == 4 for bits in plan.values())  # noqa: E731
+    measure = Sizes.measure
+    monkeypatch.setattr(Sizes, "measure", lambda self, plan: (measure(self, plan)[0] + heavy(plan), measure(self, plan)[1]))
+    conversion = pipeline.convert_onnx(PROTO, X, recipe.load({"base": "fast", "budget": {"bytes": 6900}}))
+    bits = {name: weight.bits for name, weight in conversion.weights.items()}
+    assert len(intq.Model(conversion.graph, recipe=conversion.recipe.describe()).to_bytes()) + heavy(bits) <= 6900
 
 
 def test_an_interrupt_leaves_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:

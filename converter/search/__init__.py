@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
+from ...errors import RecipeError
 from ..calibrate import Progress
 from ..ir import Array, Float, Node
 from ..lower import Context
@@ -21,15 +22,16 @@ from ..ranges import wide_capable
 from ..recipe import TABLES, Layer, Recipe
 from .activations import activation_losses
 from .latency import Latencies, within
-from .program import solve
+from .program import Table, solve
 from .sensitivity import Probe, estimate, rounded
+from .size import Sizes
 
-__all__ = ["OPTIONS", "WIDE", "Latencies", "Plan", "plans", "searched", "stored_bytes"]
+__all__ = ["OPTIONS", "WIDE", "Latencies", "Plan", "bytes_needed", "plans", "searched"]
 
 OPTIONS = (8, 4, 2)
 WIDE = 16  # in place of bits: int8 weights, and activations of 16 bits behind them
 SAMPLES = 32
-PER_CHANNEL = 12  # bytes: bias, multiplier, shift
+CORRECTIONS = 4  # of a plan whose file comes out larger than the sum of its layers promised
 
 
 @dataclass(frozen=True)
@@ -111,14 +113,20 @@ def plans(
     Raises `RecipeError` where the budget is below what the fewest bits need.
     """
     nodes, allowed = searchable(net, recipe)
-    cost, rest, budget, what = costs(net, recipe, nodes, allowed, known := Latencies(build))
+    elements = {node.name: int(np.prod(net.shape(node.inputs[1]))) for node in nodes}
+    sizes = Sizes(build, lambda bits: searched(recipe, Plan(dict(bits), 0.0)), elements)
+    cost, rest, budget, what = costs(elements, recipe, allowed, known := Latencies(build), sizes)
     unmeasured = {name: dict.fromkeys(row, 0.0) for name, row in cost.items()}
-    unit = float(sum(int(np.prod(net.shape(node.inputs[1]))) for node in nodes)) if what == "bits" else 1.0
-    said = f"{what} on average" if what == "bits" else what
+    unit = float(sum(elements.values())) if what == "bits" else 1.0
+    said = {"bits": "bits on average", "bytes": "bytes of the file"}.get(what, what)
+
+    def total(plan: Mapping[str, int]) -> float:
+        return sizes.file(plan) if what == "bytes" else rest + sum(cost[name][bits] for name, bits in plan.items())
+
     solve(unmeasured, cost, budget - rest, said, unit, rest)  # an impossible budget is said before anything is measured
     most = {name: max(row) for name, row in allowed.items()}
-    if what != "latency_ms" and (total := rest + sum(cost[name][bits] for name, bits in most.items())) <= budget:
-        return [Plan(most, total)]
+    if what != "latency_ms" and total(most) <= budget:
+        return [Plan(most, total(most))]
     table = sensitivities(net, nodes, allowed, samples, recipe.search, progress)
     with contextlib.suppress(KeyboardInterrupt):
         wide = [node for node in nodes if WIDE in allowed[node.name]]
@@ -126,22 +134,36 @@ def plans(
             table[name] = {bits: value + (loss if bits != WIDE else 0.0) for bits, value in table[name].items()}
     if what == "latency_ms":
         return [Plan(*within(known, table, budget))]
-    found = [solve(table, cost, budget - rest, what)]
+
+    def program(table: Table) -> dict[str, int]:
+        """The optimum whose total, counted exactly, is within the budget."""
+        room = budget - rest
+        for _ in range(CORRECTIONS):
+            try:
+                found = solve(table, cost, room, said, unit, rest)
+            except RecipeError:  # what an earlier plan was over is more than the rest has to give
+                break
+            if (over := total(found) - budget) <= 0:
+                return found
+            room = sum(cost[name][bits] for name, bits in found.items()) - over
+        return {name: min(row) for name, row in table.items()}
+
+    found = [program(table)]
     narrowed = {name: {bits: row[bits] for bits in row if bits > 2 or bits == max(row)} for name, row in table.items()}
-    if sum(min(cost[name][bits] for bits in row) for name, row in narrowed.items()) <= budget - rest:
-        found.append(solve(narrowed, cost, budget - rest, what))
+    if total({name: min(row) for name, row in narrowed.items()}) <= budget:
+        found.append(program(narrowed))
     edges = {nodes[0].name, nodes[-1].name}
     for bits in OPTIONS:
         plain = uniform(allowed, bits)
         careful = {name: chosen if name not in edges else max(allowed[name]) for name, chosen in plain.items()}
-        if fitting := [one for one in (careful, plain) if sum(cost[name][one[name]] for name in one) <= budget - rest]:
+        if fitting := [one for one in (careful, plain) if total(one) <= budget]:
             found.append(fitting[0])
             break
     kept: list[dict[str, int]] = []
     for one in found:  # the optimum first: a plan with no layer wider than in an earlier one cannot be better
         if not any(all(one[name] <= other[name] for name in one) for other in kept):
             kept.append(one)
-    return [Plan(one, rest + sum(cost[name][bits] for name, bits in one.items())) for one in kept[::-1]]
+    return [Plan(one, total(one)) for one in kept[::-1]]
 
 
 def few(samples: Mapping[str, Array]) -> dict[str, Array]:
@@ -149,31 +171,28 @@ def few(samples: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def costs(
-    net: Float, recipe: Recipe, nodes: list[Node], allowed: Mapping[str, tuple[int, ...]], known: Latencies
+    elements: Mapping[str, int], recipe: Recipe, allowed: Mapping[str, tuple[int, ...]], known: Latencies, sizes: Sizes
 ) -> tuple[dict[str, dict[int, float]], float, float, str]:
     """The cost of every choice, what the rest costs in any case, what all together may cost, and the unit's name."""
-    sizes = {node.name: int(np.prod(net.shape(node.inputs[1]))) for node in nodes}
     ((what, limit),) = recipe.budget.items()
     if what == "bits":
-        return {name: {b: float(b * sizes[name]) for b in row} for name, row in allowed.items()}, 0.0, limit * sum(sizes.values()), what
+        return {name: {b: float(b * elements[name]) for b in row} for name, row in allowed.items()}, 0.0, limit * sum(elements.values()), what
+    levels = dict.fromkeys(bits for row in allowed.values() for bits in row)
     if what == "bytes":
-        overhead = float(sum(PER_CHANNEL * net.shape(node.inputs[1])[0] for node in nodes))
-        return {name: {b: float(-(-b * sizes[name] // 8)) for b in row} for name, row in allowed.items()}, overhead, limit, what
-    for bits in dict.fromkeys(bits for row in allowed.values() for bits in row):
+        own = {bits: sizes.measure(uniform(allowed, bits))[1] for bits in levels}
+        least = {name: min(row) for name, row in allowed.items()}
+        total, cheapest = sizes.measure(least)
+        return {name: {bits: own[bits][name] for bits in row} for name, row in allowed.items()}, total - sum(cheapest.values()), limit, what
+    for bits in levels:
         known.observe(uniform(allowed, bits))
     return known.layers, known.rest, limit, what
 
 
-def stored_bytes(net: Float, recipe: Recipe) -> int:
-    """What a budget of bytes counts, for a recipe without one: packed weights, and the constants of each output channel."""
-    places = {node.name: i for i, node in enumerate(layers(net))}
-    total = 0
-    for node in layers(net):
-        if node.op != "Affine":
-            shape = net.shape(node.inputs[1])
-            bits = int(str(recipe.layer(node.name, places[node.name], len(places)).weights)[3:])
-            total += -(-bits * int(np.prod(shape)) // 8) + PER_CHANNEL * shape[0]
-    return total
+def bytes_needed(net: Float, recipe: Recipe, plan: Mapping[str, int], ctx: Context) -> float:
+    """The budget of bytes that has just room for a plan, for the search that `recipe` asks for; `ctx`: the network lowered with its bits."""
+    plan = {node.name: plan[node.name] for node in searchable(net, recipe)[0]}
+    elements = {node.name: int(np.prod(net.shape(node.inputs[1]))) for node in layers(net)}
+    return Sizes(lambda _: ctx, lambda bits: searched(recipe, Plan(dict(bits), 0.0)), elements).file(plan)
 
 
 def searched(recipe: Recipe, plan: Plan) -> Recipe:

@@ -21,8 +21,8 @@ def solve(sensitivity: Table, cost: Table, budget: float, what: str, unit: float
     cells = [(layer, bits) for layer, row in sensitivity.items() for bits in row]
     least = sum(min(cost[layer].values()) for layer in sensitivity)
     if least > budget:
-        asked, possible = (budget + rest) / unit, (least + rest) / unit
-        raise RecipeError(f"recipe: no choice of bits fits a budget of {asked:g} {what}; the least possible is {possible:g}")
+        asked, possible = (number((total + rest) / unit) for total in (budget, least))
+        raise RecipeError(f"recipe: no choice of bits fits a budget of {asked} {what}; the least possible is {possible}")
     if not cells:
         return {}
     values = np.array([max(sensitivity[layer][bits], 0.0) for layer, bits in cells])
@@ -39,5 +39,10 @@ def solve(sensitivity: Table, cost: Table, budget: float, what: str, unit: float
         options={"time_limit": 20.0, "mip_rel_gap": 1e-6},
     )
     if found.x is None:
-        raise RecipeError(f"the integer program for {budget / unit:g} {what} has no solution: {found.message}")
+        raise RecipeError(f"the integer program for {number((budget + rest) / unit)} {what} has no solution: {found.message}")
     return {layer: bits for (layer, bits), chosen in zip(cells, found.x, strict=True) if chosen > 0.5}
+
+
+def number(value: float) -> str:
+    """Bytes in full, milliseconds and bits short."""
+    return f"{value:.0f}" if value >= 1e5 else f"{value:g}"
