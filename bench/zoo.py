@@ -83,14 +83,14 @@ class Row:
     milliseconds: float
 
 
-def images(folder: Path, size: int, count: int) -> F32:
-    """`count` pictures as NCHW floats, normalized as ImageNet networks expect; or rows of them, for the one-dimensional network."""
+def images(folder: Path, size: int, count: int, order: int = 0) -> F32:
+    """Pictures as NCHW floats, normalized as ImageNet networks expect; or rows of them, for the one-dimensional network; `order` seeds theirs."""
     from PIL import Image
 
     files = sorted([*folder.glob("*.jpg"), *folder.glob("*.png")])
     if len(files) < count:
         raise SystemExit(f"{folder} holds {len(files)} pictures, {count} are needed")
-    files = [files[i] for i in np.random.default_rng(0).permutation(len(files))[:count]]
+    files = [files[i] for i in np.random.default_rng(order).permutation(len(files))[:count]]
     side = size or SIZE
     pixels = np.stack([np.asarray(Image.open(f).convert("RGB").resize((side, side), Image.Resampling.BILINEAR)) for f in files])
     x = (pixels.astype(np.float32) / 255 - np.array([0.485, 0.456, 0.406], np.float32)) / np.array([0.229, 0.224, 0.225], np.float32)
@@ -159,15 +159,16 @@ def peer_sqnr(net: Any, proto: Any, calibration: F32, test: F32) -> float:
     return min(_sqnr(Noise(), a, b) for a, b in zip(real, given, strict=True))
 
 
-def measure(name: str, folder: Path, layers: int, peer: float | None) -> Row:
-    """`peer`: onnxruntime's figure where it is known (it does not depend on this package), None to measure it."""
+def measure(name: str, folder: Path, layers: int, peer: float | None, order: int = 0, unseen: bool = False) -> Row:
+    """`peer`: onnxruntime's figure where it is known (it does not depend on this package), None to measure it; `order` of the pictures; `unseen`:
+    layers alone are fed pictures that did not calibrate."""
     from ..converter import convert
     from ..converter.compare import compare
     from ..converter.pipeline import prepare
     from ..converter.torch_export import export
 
     size = NETWORKS[name][2]
-    x = images(folder, size, CALIBRATION + TEST)
+    x = images(folder, size, CALIBRATION + TEST, order)
     calibration, test = x[:CALIBRATION], x[CALIBRATION:]
     net = build(name, calibration)
     proto = export(net, calibration[:1])
@@ -175,7 +176,7 @@ def measure(name: str, folder: Path, layers: int, peer: float | None) -> Row:
     model = convert(proto, calibration=calibration)
     seconds = time.perf_counter() - start
     result = compare(proto, model, test, layers=0)
-    alone = compare(proto, model, calibration[:layers], layers=layers) if layers else result
+    alone = compare(proto, model, (test if unseen else calibration)[:layers], layers=layers) if layers else result
     own = {node.name for node in prepare(proto, calibration[:1], folded=False)[0].nodes}
     rows = [row for row in alone.layers if row.layer in own]
     worst = min(rows, key=lambda row: row.isolated) if rows else None
@@ -224,6 +225,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--images", type=Path, required=True, help=f"a folder of at least {CALIBRATION + TEST} natural images")
     parser.add_argument("--only", nargs="*", choices=list(NETWORKS), help="these networks only")
     parser.add_argument("--layers", type=int, default=32, help="images used for the SQNR of layers (default 32)")
+    parser.add_argument("--order", type=int, default=0, help="seed of the order of the pictures: what calibrates and what tests (default 0)")
+    parser.add_argument("--unseen", action="store_true", help="feed layers alone the test pictures instead of those that calibrated")
     parser.add_argument("--no-peer", action="store_true", help="leave onnxruntime's quantization out")
     parser.add_argument("--peers", type=Path, help="onnxruntime's figures (JSON, by network): those it has are not measured again, others join it")
     parser.add_argument("--markdown", type=Path, help="put the table into this file, between the lines <!-- zoo --> and <!-- /zoo -->")
@@ -235,7 +238,7 @@ def main(argv: list[str] | None = None) -> int:
     for name in args.only or NETWORKS:
         if name in [row.name for row in rows]:
             continue
-        row = measure(name, args.images, args.layers, math.nan if args.no_peer else known.get(name))
+        row = measure(name, args.images, args.layers, math.nan if args.no_peer else known.get(name), args.order, args.unseen)
         if args.peers and not args.no_peer:
             known[name] = row.peer
             args.peers.write_text(json.dumps(known, indent=1))

@@ -21,6 +21,16 @@ from .mse import Mse
 CLIPPED = 2048.0
 
 
+def is_vector(shape: tuple[int, ...]) -> bool:
+    """Whether a sample of this shape, batch first, is one."""
+    return sum(size > 1 for size in shape[1:]) <= 1
+
+
+def margin(samples: int) -> float:
+    """How many times what has been seen a vector's range is."""
+    return 1 + math.sqrt(2 / samples)
+
+
 class Guarded(Mse):
     """Below 8 bits plain `mse`: there rounding is the larger evil."""
 
@@ -32,7 +42,7 @@ class Guarded(Mse):
     def observe(self, name: str, array: Array) -> None:
         super().observe(name, array)
         self.samples[name] = self.samples.get(name, 0) + len(array)
-        if sum(size > 1 for size in array.shape[1:]) <= 1:
+        if is_vector(array.shape):
             self.vectors.add(name)
 
     def range(self, name: str, bits: int = 8) -> tuple[float, float]:
@@ -40,6 +50,6 @@ class Guarded(Mse):
         if bits < 8 or found.width == 0.0:
             return super().range(name, bits)
         if name in self.vectors:
-            margin = 1.0 if name in self.ends else 1 + math.sqrt(2 / self.samples[name])
-            return margin * min(found.low, 0.0), margin * max(found.high, 0.0)
+            beyond = 1.0 if name in self.ends else margin(self.samples[name])
+            return beyond * min(found.low, 0.0), beyond * max(found.high, 0.0)
         return self.search(found, bits, max(1.0, CLIPPED / self.samples[name]))

@@ -16,14 +16,17 @@ from ...errors import InputError
 from ..data import Replay
 from ..ir import Array, Float, Node
 from ..passes.equalize import per_input, store
-from .choose import measure, scales
+from .choose import TOO_MUCH, measure, scales
+from .rescale import between, copied, insert
 from .slots import STEPS, Slots
 
-ZERO = ord("N")  # stands for 1
+ZERO = ord("<")  # stands for 1
+PAYS = 0.5  # rescalings are worth theirs where they leave this share of what is more than enough
+END = "!"  # of the positions of sums with a rescaling, decimal numbers
 
 
 def to_text(scale: Array, slots: Slots) -> str:
-    """One character for each slot but the first: s = 2^(k / STEPS), k = -12 .. 12 as the letters B to Z; -24 .. 24 (6 to f) for gates."""
+    """One character for each slot but the first: s = 2^(k / STEPS), k = LEAST .. LARGEST as $ to l."""
     return "".join(chr(ZERO + k) for k in slots.steps(scale)[1:])
 
 
@@ -35,6 +38,11 @@ def restore(net: Float, text: str) -> dict[str, Array]:
     """Scales the channels in place; what each value is divided by, broadcasting to its shape; nothing for no text. Raises `InputError`."""
     if not text:
         return {}
+    *sums, text = text.rsplit(END, 1)
+    if sums:
+        if not all(word.isdecimal() for word in sums[0].split()):
+            raise InputError(f"channel_scales begins with {sums[0][:40]!r}: positions of nodes belong there")
+        insert(net, {int(word) for word in sums[0].split()})
     slots, scale = Slots(net), from_text(text)
     if len(scale) != slots.count:
         raise InputError(f"the model has scales for {len(scale) - 1} channels, the source {slots.count - 1}: they do not belong together")
@@ -76,5 +84,13 @@ def levelled(net: Float, replay: Replay) -> str:
     """The channel scales that calibration data asks for; "" where there are none."""
     if net.pinned or net.levels or (slots := Slots(net)).count == 1:
         return ""
-    text = to_text(scales(net, slots, measure(net, replay, slots)), slots)
-    return text if set(text) - {chr(ZERO)} else ""
+    found, sums = scales(net, slots, measure(net, replay, slots)), ""
+    if found.worst > TOO_MUCH and (places := between(net, slots, found.sources)):
+        apart = copied(net)
+        insert(apart, places)
+        more = Slots(apart)
+        other = scales(apart, more, measure(apart, replay, more))
+        if other.excess < PAYS * found.excess:
+            found, slots, sums = other, more, " ".join(map(str, places)) + END
+    text = to_text(found.scale, slots)
+    return sums + text if sums or set(text) - {chr(ZERO)} else ""

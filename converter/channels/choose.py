@@ -14,15 +14,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..calibrate import FloatRunner, need_finite
+from ..calibrators.guarded import is_vector, margin
 from ..data import Replay, rebatch
 from ..ir import Array, Float
 from ..onnx.single import evaluate
-from ..ranges import assign, observed
+from ..ranges import assign, ends, observed
 from .slots import STEPS, Slots
 
 SAMPLES = 32
 TINY = 1e-30
-ENOUGH = 10**-2.6  # noise to signal of a node's output that needs no help: 26 dB
+ENOUGH = 10**-2.65  # noise to signal of a node's output that needs no help: 26.5 dB
+TOO_MUCH = 10**-2.5  # that is worth some time
+PARTS = 8  # noise that is a smaller part of ENOUGH than this is not looked into
 ROUNDS = 24
 LOWER = 0.5**0.25
 FEW = 0.25  # a share of channels; limits stay above what they reach
@@ -40,8 +43,10 @@ class Statistics:
         self.mean: dict[str, Array] = {}
         self.square: dict[str, Array] = {}
         self.busy: dict[str, Array] = {}
-        self.signal: dict[str, float] = {}  # variance of an element, mean over the elements
+        self.signal: dict[str, float] = {}  # variance of an element over the samples, mean over the elements
         self.count = 0
+        self._means: dict[str, Array] = {}  # of each element
+        self._sums: dict[str, float] = {}  # squared differences from them
 
     def add(self, values: Mapping[str, Array]) -> None:
         self.count += len(next(iter(values.values())))
@@ -53,9 +58,28 @@ class Statistics:
             for kept, power in ((self.mean, array), (self.square, np.square(array)), (self.busy, array != 0)):
                 now = power.mean(axis=axes, keepdims=True, dtype=np.float64)
                 kept[name] = kept.get(name, 0.0) * (1 - weight) + now * weight
-            several = len(array) > 1
-            within = float((array.var(axis=0, ddof=1, dtype=np.float32) if several else self.square[name] - self.mean[name] ** 2).mean())
-            self.signal[name] = self.signal.get(name, 0.0) * (1 - weight) + max(within, TINY) * weight
+            self._spread(name, array)
+
+    def _spread(self, name: str, array: Array) -> None:
+        """Chan, Golub and LeVeque 1983 (The American Statistician 37): the variance of what comes in parts."""
+        mean = array.mean(axis=0, dtype=np.float32)
+        inside = float(np.square(array - mean).sum(dtype=np.float64))
+        weight, before = len(array) / self.count, self._means.get(name)
+        if before is not None:
+            shift = mean - before
+            inside += self._sums[name] + float(np.square(shift).sum(dtype=np.float64)) * (self.count - len(array)) * weight
+            mean = before + shift * np.float32(weight)
+        self._means[name], self._sums[name] = mean, inside
+        within = inside / (self.count - 1) / mean.size if self.count > 1 else float((self.square[name] - self.mean[name] ** 2).mean())
+        self.signal[name] = max(within, TINY)
+
+    def spans(self, net: Float, divided: Mapping[str, Array]) -> dict[str, tuple[float, float]]:
+        """The range of each value when its channels are divided, with the margin of the default calibrator."""
+        last, result = ends(net), {}
+        for name, low in self.low.items():
+            by, beyond = divided.get(name, 1.0), margin(self.count) if is_vector(net.shape(name)) and name not in last else 1.0
+            result[name] = beyond * float((low / by).min()), beyond * float((self.high[name] / by).max())
+        return result
 
     def reach(self, name: str) -> Array:
         return np.maximum(self.high[name], -self.low[name])
@@ -138,8 +162,7 @@ def noise(net: Float, slots: Slots, found: Statistics, s: Array, gains: Gains) -
     """
     result, by_slot, times = [], np.zeros(slots.count), np.zeros(slots.count)
     divided = {name: s[slots.of[name]] for name in found.low}
-    spans = {name: (float((low / divided[name]).min()), float((found.high[name] / divided[name]).max())) for name, low in found.low.items()}
-    params = assign(net, spans)
+    params = assign(net, found.spans(net, divided))
     signal = found.signal
     # an element that is less than a step is not wrong by more than itself
     rounding = {name: np.minimum((divided[name] * params[name].scale) ** 2 / 12, square) for name, square in found.square.items()}
@@ -176,31 +199,47 @@ def products_and_sums(net: Float, found: Statistics, rounding: Mapping[str, Arra
         if node.op not in ("Add", "Sub", "Mul") or len(names) != 2 or not measured:
             continue
         for name, other in (names, names[::-1]):
-            power = rounding[name] * (found.square[other] if node.op == "Mul" else 1.0)
-            result.append(Share(node.output, name, float(power.mean()) * float(found.busy[node.output].mean()) / found.signal[node.output]))
+            if node.op == "Mul":  # a factor of 0 leaves no noise, and its square knows
+                power = float((rounding[name] * found.busy[name] * found.square[other]).mean())
+            else:
+                power = float(rounding[name].mean()) * float(found.busy[node.output].mean())
+            result.append(Share(node.output, name, power / found.signal[node.output]))
     return result
 
 
-def scales(net: Float, slots: Slots, found: Statistics) -> Array:
-    """s[slots]: 1 for slot 0. As long as some node has too much noise, the values that most of it comes from, and those that share a scale with them,
+@dataclass(frozen=True)
+class Found:
+    """`scale` s[slots], 1 for slot 0; `excess`: the logarithms of what nodes have more noise than enough, in sum; `worst`: the most noise to signal;
+    `sources`: values that what is too much comes from."""
+
+    scale: Array
+    excess: float
+    worst: float
+    sources: frozenset[str]
+
+
+def scales(net: Float, slots: Slots, found: Statistics) -> Found:
+    """As long as some node has too much noise, the values that most of it comes from, and those that share a scale with them,
     get lower limits; what left least noise is taken."""
     known, gains = reaches(slots, found), slopes(net, slots, found)
-    params = assign(net, {name: (float(low.min()), float(found.high[name].max())) for name, low in found.low.items()})
+    params = assign(net, found.spans(net, {}))
     shared = {name: params[name].scale for name in known}
     limits = {name: max(float(known[other][1].max()) for other in known if shared[other] == shared[name]) for name in known}
     floors = {name: float(np.quantile(reach, FEW)) for name, (_, reach) in known.items()}
-    best, kept = np.inf, np.ones(slots.count)
+    kept = Found(np.ones(slots.count), np.inf, 0.0, frozenset())
     for _ in range(ROUNDS):
         s = divisors(slots, known, limits)
         total: dict[str, float] = {}
         largest: dict[str, Share] = {}
-        for share in noise(net, slots, found, s, gains):
+        shares = noise(net, slots, found, s, gains)
+        for share in shares:
             total[share.name] = total.get(share.name, 0.0) + share.ratio
             if share.ratio > largest.get(share.name, NONE).ratio and share.source in known:
                 largest[share.name] = share
         excess = float(sum(np.log(ratio / ENOUGH) for ratio in total.values() if ratio > ENOUGH))
-        if excess < best:
-            best, kept = excess, s
+        if excess < kept.excess:
+            much = [share.source for share in shares if total[share.name] > ENOUGH < share.ratio * PARTS]
+            kept = Found(s, excess, max(total.values(), default=0.0), frozenset(much) & frozenset(known))
         sources = {share.source for share in largest.values() if total[share.name] > ENOUGH}
         lower = {shared[name] for name in sources if limits[name] > floors[name]}
         if not lower:

@@ -25,8 +25,9 @@ POOLS = ("MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool")
 REDUCES = ("ReduceMean", "ReduceMax", "ReduceMin", "ReduceSum")
 SCALABLE = (None, (0.0, INF), (-INF, INF))  # clamps
 TOGETHER = ("Add", "Sub", "Max", "Min")
-STEPS = 2  # per factor of two
-LARGEST = 12
+STEPS = 8  # per factor of two
+LEAST, LARGEST = -24, 48
+COARSE = 4  # steps between the scales of channels with tables: the fewer differ, the fewer tables there are
 PROBE = np.array([-7.3, -2.1, -0.4, 0.0, 0.3, 1.9, 6.7], np.float32)
 
 
@@ -68,12 +69,16 @@ class Slots:
         gates = [np.stack([place[slots] for slots in gate]) for gate in self._gates]
         self.gates = np.concatenate(gates, axis=1) if gates else np.zeros((3, 0), np.int64)  # the first is the second over the third
 
+        tables = [self.of[name].reshape(-1) for node in net.nodes if node.name in self.tables for name in (node.inputs[0], node.output)]
+        self.coarse = np.unique(np.concatenate([self.gates.reshape(-1), *tables]))
+
     def steps(self, scale: Array) -> Array:
         """The logarithms of the scales of slots as they can be had: integers, a factor of two being STEPS."""
-        k = np.clip(np.rint(STEPS * np.log2(scale)), -LARGEST, LARGEST).astype(np.int64)
+        k = np.clip(np.rint(STEPS * np.log2(scale)), LEAST, LARGEST).astype(np.int64)
+        k[self.coarse] = COARSE * np.rint(k[self.coarse] / COARSE)
         gate, product, factor = self.gates
         near = k[product] - np.clip(k[product] - k[factor], -STEPS, STEPS)
-        k[factor] = np.where(factor > 0, np.clip(near, -LARGEST, LARGEST), 0)
+        k[factor] = np.where(factor > 0, np.clip(near, LEAST, LARGEST), 0)
         k[0] = 0
         k[gate] = k[product] - k[factor]
         return k
