@@ -142,6 +142,31 @@ def test_uneven_channels() -> None:
     assert min(row.isolated for row in better.layers) > 28
 
 
+def chain() -> tuple[onnx.ModelProto, Any]:
+    """Two sums, of which only the second has a channel that reaches a hundred times farther than the others."""
+    wide, narrow = w(8, 8, 1, 1), w(3, 8, 1, 1)
+    wide[1] *= 100
+    narrow[:, 1] /= 100
+    nodes = [conv("x w1", "a"), conv("a w2", "c"), node("Add", "a c", "s"), conv("s w3", "d"), node("Add", "s d", "t"), conv("t w9", "y")]
+    return model(nodes, {"w1": w(8, 4, 1, 1), "w2": w(8, 8, 1, 1), "w3": wide, "w9": narrow}), w(64, 4, 8, 8)
+
+
+def test_sums_of_a_chain_part() -> None:
+    proto, x = chain()
+    level = convert(proto, calibration=x)
+    places, letters = level.recipe["channel_scales"].split("!")
+    assert "4" in places.split()
+    rows = compare(proto, level, x).layers
+    assert min(row.isolated for row in rows) > 25
+    assert {row.layer for row in rows} >= {node.name for node in prepare(proto, x)[0].nodes}
+    assert convert(proto, calibration=x, recipe=level.recipe).to_bytes() == level.to_bytes()
+    together = convert(proto, calibration=x, recipe={"base": "balanced", "level_channels": False})
+    assert min(row.isolated for row in compare(proto, together, x).layers) < 15
+    for wrong in (f"0!{letters}", f"99!{letters}", f"x!{letters}"):
+        with pytest.raises(InputError, match=r"do not belong together|positions of nodes"):
+            convert(proto, calibration=x, recipe={"base": "balanced", "channel_scales": wrong})
+
+
 def test_even_channels_stay() -> None:
     proto = model([conv("x w1", "a"), node("Relu", "a", "r"), conv("r w2", "y")], {"w1": np.ones((8, 4, 1, 1), np.float32), "w2": w(3, 8, 1, 1)})
     assert "channel_scales" not in convert(proto, calibration=w(32, 4, 8, 8)).recipe
