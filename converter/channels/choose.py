@@ -8,7 +8,7 @@ from the ranges: a twelfth of a squared step for each element.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from ..data import Replay, rebatch
 from ..ir import Array, Float
 from ..onnx.single import evaluate
 from ..ranges import assign, ends, observed
-from .slots import STEPS, Slots
+from .slots import STEPS, Reader, Slots
 
 SAMPLES = 32
 TINY = 1e-30
@@ -154,7 +154,25 @@ def slopes(net: Float, slots: Slots, found: Statistics) -> Gains:
     return result
 
 
-def noise(net: Float, slots: Slots, found: Statistics, s: Array, gains: Gains) -> list[Share]:
+class Taps:
+    """Of a layer's weights: `peak` [G, O/G, C/G], the largest between two channels; `energy` [G, C/G], squares of all that read a channel; `size`,
+    how many there are between two channels."""
+
+    def __init__(self, net: Float, reader: Reader) -> None:
+        weight = net.constants[reader.node.inputs[1]]
+        groups = len(weight) if reader.node.op == "Affine" else int(reader.node.attrs.get("group", 1))
+        taps = weight.reshape(groups, len(weight) // groups, len(reader.slots) // groups, -1)
+        self.size = taps.shape[3]
+        self.peak = np.abs(taps).max(axis=3).astype(np.float32)
+        self.energy = np.einsum("goct,goct->gc", taps, taps, dtype=np.float64)
+        self._some = None if (self.peak > 0).all() else self.peak > 0
+
+    def reads(self, by_channel: Array) -> Array:
+        """[G, C/G] added up over the channels that each output channel reads, [G, O/G] or [G, 1]."""
+        return np.asarray(by_channel.sum(axis=1, keepdims=True) if self._some is None else np.einsum("goc,gc->go", self._some, by_channel))
+
+
+def noise(net: Float, slots: Slots, found: Statistics, s: Array, gains: Gains, weights: Sequence[Taps]) -> list[Share]:
     """Where slots are divided by s: what rounding an activation does to itself, and what rounding a layer's input and weights, or a function's
     input, does to its output.
 
@@ -175,18 +193,15 @@ def noise(net: Float, slots: Slots, found: Statistics, s: Array, gains: Gains) -
     for (source, target), gain in gains.items():
         result.append(Share(target, source, float((rounding[source] * gain).mean()) / signal[target]))
     by_slot /= np.maximum(times, 1)
-    for reader in slots.readers:
-        name, weight = reader.node.output, net.constants[reader.node.inputs[1]].astype(np.float64)
-        groups = len(weight) if reader.node.op == "Affine" else int(reader.node.attrs.get("group", 1))
-        taps = np.abs(weight.reshape(groups, len(weight) // groups, len(reader.slots) // groups, -1))
-        peak, energy = taps.max(axis=3), (taps**2).sum(axis=3)  # [G, O/G, C/G]
-        square, inside = (a[reader.slots].reshape(groups, 1, -1) for a in (by_slot, s))
-        step = (peak * inside).max(axis=2, keepdims=True) / 127
-        made = (np.where(peak > 0, step / inside, 0) ** 2 * square).sum() * taps.shape[3]
-        steps = (inside * params[reader.node.inputs[0]].scale) ** 2
-        read = (energy * np.where(reader.slots.reshape(groups, 1, -1) > 0, np.minimum(steps, 12 * square), steps)).sum()
-        factor = float(found.busy[name].mean()) / len(weight) / 12 / signal[name]
-        result += [Share(name, "", float(made) * factor), Share(name, reader.node.inputs[0], float(read) * factor)]
+    for reader, taps in zip(slots.readers, weights, strict=True):
+        name, source = reader.node.output, reader.node.inputs[0]
+        square, inside = (a[reader.slots].reshape(taps.energy.shape) for a in (by_slot, s))
+        step = (taps.peak * inside[:, None].astype(np.float32)).max(axis=2).astype(np.float64) / 127  # [G, O/G]
+        made = (step**2 * taps.reads(square / inside**2)).sum() * taps.size
+        steps = (inside * params[source].scale) ** 2
+        read = (taps.energy * np.where(reader.slots.reshape(inside.shape) > 0, np.minimum(steps, 12 * square), steps)).sum()
+        factor = float(found.busy[name].mean()) / taps.peak.shape[0] / taps.peak.shape[1] / 12 / signal[name]
+        result += [Share(name, "", float(made) * factor), Share(name, source, float(read) * factor)]
     return result
 
 
@@ -221,7 +236,7 @@ class Found:
 def scales(net: Float, slots: Slots, found: Statistics) -> Found:
     """As long as some node has too much noise, the values that most of it comes from, and those that share a scale with them,
     get lower limits; what left least noise is taken."""
-    known, gains = reaches(slots, found), slopes(net, slots, found)
+    known, gains, weights = reaches(slots, found), slopes(net, slots, found), [Taps(net, reader) for reader in slots.readers]
     params = assign(net, found.spans(net, {}))
     shared = {name: params[name].scale for name in known}
     limits = {name: max(float(known[other][1].max()) for other in known if shared[other] == shared[name]) for name in known}
@@ -231,7 +246,7 @@ def scales(net: Float, slots: Slots, found: Statistics) -> Found:
         s = divisors(slots, known, limits)
         total: dict[str, float] = {}
         largest: dict[str, Share] = {}
-        shares = noise(net, slots, found, s, gains)
+        shares = noise(net, slots, found, s, gains, weights)
         for share in shares:
             total[share.name] = total.get(share.name, 0.0) + share.ratio
             if share.ratio > largest.get(share.name, NONE).ratio and share.source in known:
