@@ -205,9 +205,9 @@ def _curves(args: argparse.Namespace, what: list[str]) -> int:
 
     with _status() as tick:
         tick(", ".join(what))
-        result = lowbit.run(what, args.isa)
+        result = lowbit.run(what, args.isa, args.network or ())
     _write(result, args.json, lambda: lowbit.tables(result))
-    if args.chart:
+    if args.chart and not args.network:  # a panel for every layer would be too many
         lowbit.chart(result, Path(args.chart))
     return 0
 

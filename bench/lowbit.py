@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import functools
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .. import Model, Session, choose
+from ..errors import InputError
 from ..graph import Array, Graph, Port
 from ..kernels.fixed_point import requantize_params
 from ..ops import REGISTRY, sparse
-from . import gemv, peaks
+from . import gemv, peaks, shapes
 from .environment import describe
 from .timing import Sample, interleave
 
 SHARES = (0.5, 0.7, 0.8, 0.9, 0.95)
+MOSTLY = (0.9, 0.95)  # of whole networks
 FORMATS = {
     "blocks 16x64": ("b16x64", (16, 64)), "blocks 16x4": ("b16x4", (16, 4)), "blocks 1x4": ("b1x4", (1, 4)), "blocks 1x4 as csr": ("csr", (1, 4)),
     "unstructured": ("csr", (1, 1)), "unstructured as 1x4": ("b1x4", (1, 1)),
@@ -91,17 +96,40 @@ def forced(graph: Graph, name: str, isa: str) -> Session:
         sparse.SHAPES.update(limits)
 
 
-def sparsity(isa: str, rounds: int = 11, seconds: float = 0.002) -> list[dict[str, Any]]:
+Make = Callable[[float, tuple[int, int]], Graph]  # a layer with a share of its blocks zero
+
+
+def _layer(shape: tuple[int, int, int, int], share: float, block: tuple[int, int]) -> Graph:
+    return _conv(shape, _pruned((shape[2], shape[3], shape[3], shape[1]), share, block))
+
+
+def _case(case: shapes.Case, share: float, block: tuple[int, int]) -> Graph:
+    graph = case.graph()
+    graph.constants["c1"] = _pruned(case.inputs[1].shape, share, block)
+    return graph
+
+
+def made(networks: Sequence[str]) -> dict[str, Make]:
+    """The layers to prune, by label: those of networks whose name starts as one of these (`shapes.csv`), or SHAPES. Raises InputError."""
+    if not networks:
+        return {label: functools.partial(_layer, shape) for label, shape in SHAPES.items()}
+    found = [c for c in shapes.read() if c.op in ("conv2d", "dense") and any(c.network.startswith(name) for name in networks)]
+    if not found:
+        raise InputError("no network of shapes.csv is named so")
+    return {f"{c.network}: {c.label}": functools.partial(_case, c) for c in found if json.loads(c.attrs).get("groups", 1) == 1}
+
+
+def sparsity(isa: str, networks: Sequence[str] = (), rounds: int = 11, seconds: float = 0.002) -> list[dict[str, Any]]:
     """One row per shape, format and share of zeros: median milliseconds dense and sparse, their ratio round by round, and whether bytes agree."""
     rows = []
-    for label, shape in SHAPES.items():
+    for label, make in made(networks).items():
         for name, (variant, block) in FORMATS.items():
-            for share in SHARES:
-                graph = _conv(shape, _pruned((shape[2], shape[3], shape[3], shape[1]), share, block))
+            for share in SHARES if not networks else MOSTLY:
+                graph = make(share, block)
                 sessions = [forced(graph, form, isa) for form in ("dense", variant)]
                 if not any(f"spconv2d_{variant}" in kernel for _, kernel in sessions[1].kernels()):
                     continue  # no kernel of this instruction set, or more than half of the weights are left
-                x = np.random.default_rng(1).integers(-128, 128, graph.of("x").shape, dtype=np.int8)
+                x = np.random.default_rng(1).integers(-128, 128, graph.inputs[0].shape, dtype=np.int8)
                 same = np.array_equal(*(s.run_quantized(x) for s in sessions))
                 dense, skipping = interleave([s.invoke for s in sessions], rounds, seconds)
                 rows.append({"shape": label, "format": name, "share": share, "dense_ms": dense.median * 1e3, "sparse_ms": skipping.median * 1e3,
@@ -142,11 +170,11 @@ def popcount_peak() -> float:
     return peaks.best_rate(row, 0.05) if row else 0.0
 
 
-def run(what: list[str], isa: str) -> dict[str, Any]:
-    """The curves named in `what` ("sparsity", "bits"), timed under the cap `isa`, ready for JSON (docs/json.md)."""
+def run(what: list[str], isa: str, networks: Sequence[str] = ()) -> dict[str, Any]:
+    """The curves named in `what` ("sparsity", "bits"), timed under the cap `isa`, ready for JSON (docs/json.md). `networks`: see `made`."""
     result: dict[str, Any] = {"environment": describe(isa)}
     if "sparsity" in what:
-        result["sparsity"] = sparsity(isa)
+        result["sparsity"] = sparsity(isa, networks)
         result["break_even"] = break_even(result["sparsity"])
     if "bits" in what:
         result["bits"] = bits(isa)

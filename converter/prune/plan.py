@@ -21,7 +21,7 @@ PERCENT = (0, 20, 35, 50, 60, 70, 80, 90)
 SAMPLES = 48
 MORE = 256  # for N:M, where each layer is measured once
 PASSES, FEWEST = 30, 5  # over the samples, to tune
-WORK = 6e11  # products in those that are worth their time: one to three minutes of a core
+WORK = 3e11  # products in those that are worth their time: some two minutes of a core
 
 
 def prunable(net: Float) -> list[Node]:

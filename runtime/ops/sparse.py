@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .product import Product
 
 # block, and the share that may be left for it to be worth timing
-SHAPES = {"b16x64": ((16, 64), 0.8), "b16x4": ((16, 4), 0.55), "b1x4": ((1, 4), 0.4), "csr": ((1, 1), 0.4)}
+SHAPES = {"b16x64": ((16, 64), 0.8), "b16x4": ((16, 4), 0.55), "b1x4": ((1, 4), 0.55), "csr": ((1, 1), 0.4)}
 
 
 def density(weights: Array, block: tuple[int, int]) -> float:
