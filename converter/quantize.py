@@ -59,6 +59,13 @@ def qparam(lo: float, hi: float, dtype: str = "int8", symmetric: bool = False, b
 
 
 SOFTMAX = QParam(1 / 256, -128)
+FINEST = 20  # bits behind the point that the operator can give probabilities
+
+
+def probabilities(most: float) -> QParam:
+    """For what a softmax inside the network makes, at most `most`: the scale is a power of two, and all of int8 is used."""
+    bits = int(np.clip(np.floor(np.log2(255 / max(most, 1e-9))), 8, FINEST))
+    return QParam(2.0**-bits, -128)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from .binary.stream import HEADROOM, is_stream, joined
 from .ir import Float, Node
-from .quantize import SOFTMAX, QParam, qparam
+from .quantize import SOFTMAX, QParam, probabilities, qparam
 
 _NAMES = """
 MaxPool GlobalMaxPool ReduceMax ReduceMin Reshape Flatten Squeeze Unsqueeze Transpose Slice Split Gather Tile Expand Pad
@@ -53,8 +53,8 @@ def _pad_value(net: Float, node: Node) -> float:
 
 
 def fixed(net: Float, node: Node) -> QParam | None:
-    """Outputs whose range needs no data."""
-    if node.op == "Softmax":
+    """Outputs whose range needs no data. Inside the network, probabilities may all be small."""
+    if node.op == "Softmax" and (net.pinned or node.output in ends(net)):
         return SOFTMAX
     if node.op == "Unary" and node.body[-1].op in UNIT and node.output in net.outputs:
         return SOFTMAX
@@ -102,6 +102,8 @@ def assign(
     sharing = Sharing()
     for node in net.nodes:
         known = fixed(net, node)
+        if known is None and node.op == "Softmax":
+            known = probabilities(ranges[node.output][1] if node.output in ranges else 1.0)
         if known is not None:
             pinned.setdefault(node.output, known)
         elif moved(net, node):

@@ -197,6 +197,7 @@ typedef struct {
 /* Softmax over rows of `cols` (SPEC 7). A unit is one row. */
 typedef struct {
     int64_t rows, cols;
+    int32_t bits;
     const int32_t *table;
 } intq_softmax;
 

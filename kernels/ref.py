@@ -198,11 +198,11 @@ def lut8_channels(x: Array, tables: Array, which: Array) -> Array:
     return tables[which, x.view(np.uint8)]
 
 
-def softmax(x: Array, table: Array) -> Array:
-    """(7.2): e = table[max - x], rounded division by the sum, scale 1/256, zero point -128."""
+def softmax(x: Array, table: Array, *, bits: int = 8) -> Array:
+    """(7.2): e = table[max - x], rounded division by the sum, scale 2^-bits, zero point -128."""
     e = table.astype(np.int64)[x.astype(np.int64).max(axis=-1, keepdims=True) - x]
     total = e.sum(axis=-1, keepdims=True)
-    return np.minimum((e * 256 + (total >> 1)) // total - 128, 127).astype(np.int8)
+    return np.minimum(((e << bits) + (total >> 1)) // total - 128, 127).astype(np.int8)
 
 
 def concat(*inputs: Array, axis: int) -> Array:

@@ -8,6 +8,7 @@ import onnx
 import pytest
 from intq import Session, UnsupportedError
 from intq.converter import convert
+from intq.converter.compare import compare
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -98,6 +99,15 @@ def test_networks_that_move_the_batch(kind: type[nn.Module], free: bool) -> None
     found = Session(model).run(x[32:])
     assert signal_to_noise(wanted, found) > 26
     np.testing.assert_array_equal(found[3:4], Session(model, backend="reference").run(x[35:36]))
+
+
+def test_attention_over_many_positions() -> None:
+    """All probabilities are far below 1: their scale is too."""
+    torch.manual_seed(3)
+    net, x = Permuted().eval(), np.random.default_rng(0).normal(size=(12, 300, 32)).astype(np.float32)
+    proto = exported(net, True, 300)
+    found = {row.op: row.isolated for row in compare(proto, convert(proto, calibration=x, recipe="fast"), x).layers}
+    assert found["Softmax"] > 25
 
 
 def test_modules_that_move_the_batch() -> None:

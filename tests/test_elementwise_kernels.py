@@ -232,13 +232,14 @@ def test_lut8_channels(row: Row, channels: int, tables: int) -> None:
 
 
 @rows("softmax")
-@pytest.mark.parametrize("shape", [(1, 1), (3, 10), (2, 255), (2, 256), (2, 257), (1, 5000), (5, 12)], ids=str)
-def test_softmax(row: Row, shape: tuple[int, int]) -> None:
+@pytest.mark.parametrize("bits", [8, 13, 20])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 10), (2, 197), (2, 255), (2, 256), (2, 257), (1, 5000), (5, 12)], ids=str)
+def test_softmax(row: Row, shape: tuple[int, int], bits: int) -> None:
     rng = np.random.default_rng(8)
     for scale in (1e-4, 0.02, 0.1, 1.0, 30.0):
         _, table = buffer(np.rint(2.0**23 * np.exp(-np.arange(256) * scale)).astype(np.int32))
         for kind in KINDS:
             x = values(rng, kind, shape)
-            p = ffi.new("intq_softmax *", {"rows": shape[0], "cols": shape[1]})
+            p = ffi.new("intq_softmax *", {"rows": shape[0], "cols": shape[1], "bits": bits})
             p.table = pointer("int32_t *", table)
-            check(Call(row, p, [x], shape, np.int8, shape[0]), ref.softmax(x, table))
+            check(Call(row, p, [x], shape, np.int8, shape[0]), ref.softmax(x, table, bits=bits))

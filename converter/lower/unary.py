@@ -8,7 +8,7 @@ import numpy as np
 
 from ..ir import Array, Node
 from ..onnx.single import evaluate
-from ..quantize import SOFTMAX
+from ..quantize import FINEST, QParam
 from .context import Context, Refused, lowers
 
 
@@ -56,7 +56,7 @@ def exponentials(scale: float) -> Array:
 
 @lowers("Softmax")
 def softmax(ctx: Context, node: Node) -> None:
-    """Along any axis, which is stored last."""
+    """Along any axis, which is stored last. The scale is a power of two: where the output's is another (a quantized source), the one above it."""
     source = node.inputs[0]
     shape = ctx.shape(source)
     axis = node.attrs.get("axis", -1) % len(shape)
@@ -66,6 +66,8 @@ def softmax(ctx: Context, node: Node) -> None:
     tensor = ctx.stored(source, order)
     table = ctx.put(f"{node.name}/table", exponentials(ctx.param(source).scale))
     y = ctx.param(node.output)
-    result = ctx.like(node.output if y == SOFTMAX else f"{node.output}/softmax", SOFTMAX, tuple(shape[a] for a in order))
-    ctx.emit("softmax", [tensor, table], result)
+    bits = int(np.clip(np.floor(-np.log2(y.scale)), 8, FINEST))
+    own = QParam(2.0**-bits, -128)
+    result = ctx.like(node.output if y == own else f"{node.output}/softmax", own, tuple(shape[a] for a in order))
+    ctx.emit("softmax", [tensor, table], result, bits=bits)
     ctx.place(node.output, ctx.rescaled(result, y, node.output), order)

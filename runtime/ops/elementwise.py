@@ -152,9 +152,10 @@ class Lut8Channels(Op, kw_only=True):
 
 
 class Softmax(Op, kw_only=True):
-    """Over the last axis; table[d] = round(2^23 * exp(-d * scale)). The output has scale 1/256 and zero point -128."""
+    """Over the last axis; table[d] = round(2^23 * exp(-d * scale)). The output has scale 2^-bits and zero point -128."""
 
     op: ClassVar[str] = "softmax"
+    bits: int = 8
 
     def arity(self, v: View) -> None:
         v.count(2)
@@ -166,6 +167,7 @@ class Softmax(Op, kw_only=True):
     def check(self, v: View) -> None:
         v.dtype(v.x(), "int8")
         v.dtype(v.y(), "int8")
+        v.within("bits", self.bits, 8, 20)
         table = v.constant(1, "int32", (256,))
         v.need(bool((table >= 0).all() and (table <= 2**23).all() and table[0] > 0), "table entries must lie in 0..2^23, the first above 0")
         v.need(v.y().zero_point == -128, "the output's zero point must be -128")
@@ -176,5 +178,5 @@ class Softmax(Op, kw_only=True):
     def lower(self, v: View, b: Builder) -> None:
         shape = b.shape(v.x())
         rows = int(np.prod(shape[:-1]))
-        p = b.new("intq_softmax", rows=rows, cols=shape[-1], table=b.constant(v.array(1), "int32_t *"))
+        p = b.new("intq_softmax", rows=rows, cols=shape[-1], bits=self.bits, table=b.constant(v.array(1), "int32_t *"))
         b.step(v, b.row("softmax", "any"), p, rows, min_units=max(1, 4096 // shape[-1]))

@@ -316,7 +316,8 @@ def softmax(g: Graph, rng: Rng) -> Graph:
     shape = (*any_shape(rng, 3), int(pick(rng, *CHANNELS, 1000)))
     g.tensor("x", shape, zero_point=zero_point(rng))
     table = np.rint(2.0**23 * np.exp(-np.arange(256) * 2.0 ** rng.uniform(-16, 6))).astype(np.int32)
-    return one_node(g, "softmax", {}, ["x", g.constant("table", table)], shape, scale=1 / 256, zero_point=-128)
+    bits = int(pick(rng, 8, 8, 9, 12, 20))
+    return one_node(g, "softmax", {"bits": bits}, ["x", g.constant("table", table)], shape, scale=2.0**-bits, zero_point=-128)
 
 
 FAMILIES: dict[str, Callable[[Graph, Rng], Graph]] = {

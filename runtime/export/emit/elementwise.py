@@ -8,6 +8,7 @@ import numpy as np
 
 from ...build import broadcast_strides, merge
 from ...ops import View
+from ...ops.elementwise import Softmax
 from ..source import CTYPES, Source
 from .base import clamp_fields, emitter, rounding_constant, rounding_of
 
@@ -81,7 +82,8 @@ def tfl_lut(s: Source, v: View) -> None:
 
 @emitter("softmax")
 def softmax(s: Source, v: View) -> None:
+    assert isinstance(v.node.attrs, Softmax)
     s.use("softmax")
     cols = v.x().shape[-1]
     table = s.array("table", v.array(1))
-    s.call(f"softmax({table}, {s.ref(v.node.inputs[0])}, {s.ref(v.node.outputs[0])}, {v.x().size // cols}, {cols});")
+    s.call(f"softmax({table}, {v.node.attrs.bits}, {s.ref(v.node.inputs[0])}, {s.ref(v.node.outputs[0])}, {v.x().size // cols}, {cols});")
