@@ -23,7 +23,7 @@ from ..session import Session
 from . import channels
 from .calibrate import FloatRunner, Progress
 from .data import Replay
-from .ir import Array, Float
+from .ir import Array, Float, Node
 from .lower import Context, lower
 from .lower.view import View
 from .passes import steps
@@ -32,11 +32,13 @@ from .quantize import QParam
 from .ranges import narrow_name, wide_capable
 
 LARGE = 1 << 16  # elements
+PARTS = 3  # operators that an expression is called by
 
 
 @dataclass(frozen=True)
 class LayerError:
-    """SQNR in dB of one layer's output, and the share of its float values that its integers cannot reach."""
+    """SQNR in dB of one layer's output, and the share of its float values that its integers cannot reach. `label`: the operator, or of an
+    elementwise expression those that it consists of."""
 
     layer: str
     op: str
@@ -44,6 +46,13 @@ class LayerError:
     isolated: float
     cumulative: float
     clipped: float
+    label: str = ""
+
+
+def label(node: Node) -> str:
+    """What a reader calls the operator: "Sigmoid, Mul" for an expression that has become one table."""
+    parts = list(dict.fromkeys(inner.op for inner in node.body)) if node.op == "Unary" and node.body else [node.op]
+    return ", ".join(parts if len(parts) <= PARTS else [*parts[: PARTS - 1], "..."])
 
 
 @dataclass(frozen=True)
@@ -238,7 +247,7 @@ def layer_errors(
     for tensor, noise_alone in isolated.items():
         node = makers[values[tensor]]
         share = float(np.mean(clipped[tensor]))
-        rows.append(LayerError(node.name, node.op, values[tensor], noise_alone.sqnr(), cumulative[tensor].sqnr(), share))
+        rows.append(LayerError(node.name, node.op, values[tensor], noise_alone.sqnr(), cumulative[tensor].sqnr(), share, label(node)))
     return rows
 
 

@@ -228,6 +228,7 @@ def test_a_report_is_one_page_with_everything_in_it(tmp_path: Path, capsys: pyte
     names = [str(tmp_path / name) for name in ("m.onnx", "m.intq", "x.npy", "y.npy", "r.html")]
     assert main(["report", names[0], names[1], "--inputs", names[2], "--labels", names[3], "-o", names[4]]) == 0
     page = (tmp_path / "r.html").read_text()
+    assert "<h1>m</h1>" in page  # the file's name: exporters call every graph the same
     links = Links()
     links.feed(page)
     assert [r for r in links.references if not r.startswith("#")] == []
@@ -264,3 +265,16 @@ def test_advice_is_something_that_a_recipe_can_do() -> None:
     assert "int16" in found["add"]
     assert "int16" not in found["globalaveragepool"] + found["conv"]  # no operator of 16 bits; the output of the network
     assert "calibrator" in advice("requantization", rows[3], {"base": "fast"}, ())
+    pooled = rows[2]
+    assert '"best"' in advice("requantization", pooled, {"base": "balanced", "calibrator": "guarded"}, ())
+    assert "best" not in advice("requantization", pooled, {"base": "best", "calibrator": "mse", "rounding": "gptq_cd"}, ())
+
+
+def test_an_expression_is_called_by_its_operators() -> None:
+    from intq.converter.compare import label
+    from intq.converter.ir import Node
+
+    body = [Node(op.lower(), op, ["x"], ["y"]) for op in ("Div", "Erf", "Add", "Mul", "Mul")]
+    assert label(Node("silu", "Unary", ["x"], ["y"], body=[body[1], body[3], body[4]])) == "Erf, Mul"
+    assert label(Node("gelu", "Unary", ["x"], ["y"], body=body)) == "Div, Erf, ..."
+    assert label(Node("conv", "Conv", ["x"], ["y"])) == "Conv"

@@ -75,7 +75,7 @@ def gather(source: Path, model: Model, inputs: Any, labels: Array | None, sample
     restore(net, model.recipe.get("channel_scales", ""))
     ctx = layout_of(net, model.graph)
     feeds = first(replay, net, samples)
-    facts = Facts(model.name, model.recipe, comparison, before_after(source, model, comparison, feeds, macs))
+    facts = Facts(source.stem, model.recipe, comparison, before_after(source, model, comparison, feeds, macs))
     real = FloatRunner(net, [n.output for n in net.nodes]).run(feeds)
     real.update(feeds)
     facts.splits = [split for node in layers(net) if (split := split_error(net, node, ctx, model, real)) is not None]

@@ -23,7 +23,7 @@ pre { background: #f5f7fa; padding: .6rem .8rem; overflow-x: auto; font-size: .8
 {% endfor %}</table>
 <h2>The three layers that hurt most, and what to try</h2>
 <ol id="worst">{% for row, cause, advice in worst %}
-<li><b>{{ row.layer }}</b> ({{ row.op }}): {{ "%.1f"|format(row.isolated) }} dB by itself, mainly by {{ cause }}.
+<li><b>{{ row.layer }}</b> ({{ row.label or row.op }}): {{ "%.1f"|format(row.isolated) }} dB by itself, mainly by {{ cause }}.
 To try: {{ advice }}.</li>{% endfor %}
 </ol>
 <h2>Signal to noise, layer by layer</h2>
@@ -31,7 +31,7 @@ To try: {{ advice }}.</li>{% endfor %}
 <div class="wide chart">{{ sqnr|safe }}</div>
 <div class="wide">
 <table id="layers"><tr><th>layer</th><th>operator</th><th class="n">alone, dB</th><th class="n">in the network, dB</th><th class="n">clipped</th></tr>
-{% for row in facts.comparison.layers %}<tr{% if row.layer in bad %} class="bad"{% endif %}><td>{{ row.layer }}</td><td>{{ row.op }}</td>
+{% for row in facts.comparison.layers %}<tr{% if row.layer in bad %} class="bad"{% endif %}><td>{{ row.layer }}</td><td>{{ row.label or row.op }}</td>
 <td class="n">{{ "%.1f"|format(row.isolated) }}</td><td class="n">{{ "%.1f"|format(row.cumulative) }}</td>
 <td class="n">{{ "%.3f"|format(100 * row.clipped) }} %</td></tr>
 {% endfor %}</table></div>

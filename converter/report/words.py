@@ -17,20 +17,22 @@ def advice(source: str, row: LayerError, recipe: Mapping[str, Any], outputs: Col
     """What to change for a layer whose error comes mainly from `source`, that the recipe does not do already."""
     layer = row.layer
     own = {**recipe, **recipe.get("layers", {}).get(layer, {})}
-    careful = own.get("calibrator", "minmax") in ("mse", "percentile", "entropy")
+    careful = own.get("calibrator", "minmax") in ("guarded", "mse", "percentile", "entropy")
     wide = f'layers = {{"{layer}" = {{activations = "int16"}}}}'
     if source == "weight rounding":
         better = "a search under a budget" if own.get("rounding") == "gptq_cd" else 'better rounding (rounding = "gptq_cd")'
         return f'more bits for its weights (keep_int8 = ["{layer}"]), or {better}' if own.get("weights", "int8") != "int8" else better
     if source == "activation rounding":
-        wider = 'activations = "int16" for the layer before it'
+        wider = '16 bits for what comes before it (activations = "int16", where that is a layer or a sum)'
         return f"its input has a wide range for few values: {wider if careful else RANGES}, or steps = [\"equalize\"]"
     if source == "clipping":
         return 'values of its input lie outside the range that was chosen: the calibrator "minmax", or more calibration data'
     if not careful:
         return f"its output has a wide range for few values: {RANGES}"
     if row.op not in WIDE or row.tensor in outputs:
-        return "its output is as good as 8 bits allow; layers before it are what can be better"
+        fitted = recipe.get("rounding", "nearest") != "nearest" or row.tensor in outputs
+        behind = "layers before it are what can be better" if fitted else 'the recipe "best" makes the layers behind it allow for what is lost'
+        return f"its output is as good as 8 bits allow; {behind}"
     return f"its output has a wide range for few values: 16 bits for it ({wide})"
 
 

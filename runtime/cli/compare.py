@@ -97,7 +97,7 @@ def show(result: Comparison) -> None:
         width = max(len(row.layer) for row in result.layers)
         print(f"{'layer':{width}}  {'op':18} {'alone dB':>9} {'in net dB':>9} {'at range end':>12}")
         for row in result.layers:
-            print(f"{row.layer:{width}}  {row.op:18} {row.isolated:9.1f} {row.cumulative:9.1f} {row.clipped:12.2%}")
+            print(f"{row.layer:{width}}  {row.label or row.op:18} {row.isolated:9.1f} {row.cumulative:9.1f} {row.clipped:12.2%}")
         print("worst alone: " + ", ".join(f"{row.layer} ({row.isolated:.1f} dB)" for row in result.worst()))
     for name, sqnr in result.outputs.items():
         print(f"output {name}: SQNR {sqnr:.2f} dB over {result.accuracy.inputs} inputs")
