@@ -273,6 +273,9 @@ def as_range(calibrator: Calibrator, name: str, bits: int) -> tuple[float, float
 def without_data(model: str | Path | onnx.ModelProto, net: Float, names: list[str], recipe: Recipe) -> dict[str, tuple[float, float]]:
     """The range of every value in `names` from batch normalization alone."""
     source = unfolded(model, net)
+    if not any(node.op == "BatchNormalization" for node in source.nodes):
+        source = net  # then nothing speaks for the network as it came, whose rewrites have made new values
+        net.free_batch = net.free_batch and FloatRunner(net, net.outputs).takes_two()
     calibrator = CALIBRATORS[recipe.calibrator]()
     known = {*source.inputs, *(name for node in source.nodes for name in node.outputs)}
     if missing := [name for name in names if name not in known]:

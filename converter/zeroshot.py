@@ -13,6 +13,7 @@ Ranges of 8 bits or more are therefore wider than what the noise showed: one bit
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 
 import numpy as np
@@ -27,6 +28,7 @@ BEHIND = 2.0  # behind the last batch normalization, where nothing makes the dif
 AVERAGES = {"AveragePool", "GlobalAveragePool", "ReduceMean"}
 MIXES = AVERAGES | {"Conv", "ConvTranspose", "Gemm", "MatMul", "Linear", "ReduceSum"}
 PIXELS = ((0.0, 255.0), (0.0, 1.0), (-1.0, 1.0))  # what images are scaled to
+USUAL = 2.64  # how far images reach that were scaled to mean 0 and deviation 1, ImageNet's blue the farthest; [-1, 1] and [0, 1] lie within
 REACH = 2.5  # the input's range in deviations: images are bounded, and their histograms wide
 NEIGHBOUR, CHANNEL = 0.95, 0.9  # correlations of neighbouring pixels and of colours in images
 
@@ -77,11 +79,11 @@ def pixels(mean: float, deviation: float) -> tuple[float, float]:
 
 
 def inputs(net: Float, given: tuple[float, float] | None, count: int = SAMPLES) -> dict[str, Array]:
-    """Noise for every input within `given`, or within what the first batch normalization says, or within [-1, 1]."""
+    """Noise for every input within `given`, or within what the first batch normalization says, or within +-USUAL."""
     rng = np.random.default_rng(0)
     result = {}
     for name in net.inputs:
-        shape = (count if net.free_batch else 1, *net.shape(name)[1:])
+        shape = (rows(net, name, count), *net.shape(name)[1:])
         noise = pink(shape, rng)
         found = input_moments(net, name) if given is None else None
         if found is not None:
@@ -90,7 +92,10 @@ def inputs(net: Float, given: tuple[float, float] | None, count: int = SAMPLES) 
             low, high = max(low, float(found[0].mean() - REACH * found[1])), min(high, float(found[0].mean() + REACH * found[1]))
             x = mean + found[1] * noise
         else:
-            low, high = given or (-1.0, 1.0)
+            if given is None:
+                assumed = f"{-USUAL} to {USUAL} is assumed: give input_range, or calibration data"
+                warnings.warn(f"zero_shot: nothing in the network says what its input {name!r} holds; {assumed}", stacklevel=2)
+            low, high = given or (-USUAL, USUAL)
             x = (low + high) / 2 + (high - low) / 4 * noise
         x = np.clip(x, low, high)
         x.reshape(-1)[:2] = low, high  # the range is the whole interval
@@ -98,8 +103,16 @@ def inputs(net: Float, given: tuple[float, float] | None, count: int = SAMPLES) 
     return result
 
 
+def rows(net: Float, name: str, count: int) -> int:
+    """Of the noise for one input: about `count`, in whole batches where the network fixes them. Nodes are run batch by batch."""
+    if net.free_batch:
+        return count
+    batches = {net.shape(each)[0] for each in net.inputs}
+    return net.shape(name)[0] * (max(1, count // net.shape(name)[0]) if len(batches) == 1 else 1)
+
+
 def observe(net: Float, names: Iterable[str], calibrator: Calibrator, given: tuple[float, float] | None = None) -> None:
-    """Shows the calibrator the values in `names`; `net` still has its BatchNormalization nodes."""
+    """Shows the calibrator the values in `names`; `net` still has its BatchNormalization nodes, if it has any."""
     values, uses, wanted = inputs(net, given), last_uses(net), set(names)
     for name in wanted.intersection(values):
         calibrator.observe(name, values[name])

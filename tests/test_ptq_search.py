@@ -10,6 +10,7 @@ from pathlib import Path
 
 import intq
 import numpy as np
+import onnx.helper as h
 import pytest
 from intq.cli import main
 from intq.converter import convert, pipeline, recipe, weights
@@ -22,7 +23,8 @@ from intq.converter.search.sensitivity import Probe
 from intq.converter.search.size import Sizes
 from intq.converter.weights import average_bits
 from intq.errors import RecipeError
-from test_ptq_weights import PROTO, X
+from onnx_cases import build
+from test_ptq_weights import PROTO, X, rand
 
 RNG = np.random.default_rng(4)
 
@@ -95,6 +97,20 @@ def test_a_plan_that_is_larger_than_its_layers_say_is_made_again(monkeypatch: py
     conversion = pipeline.convert_onnx(PROTO, X, recipe.load({"base": "fast", "budget": {"bytes": 6900}}))
     bits = {name: weight.bits for name, weight in conversion.weights.items()}
     assert len(intq.Model(conversion.graph, recipe=conversion.recipe.describe()).to_bytes()) + heavy(bits) <= 6900
+
+
+def test_layers_on_rows_of_tokens_are_searched_too() -> None:
+    nodes = [
+        h.make_node("MatMul", ["x", "w1"], ["m1"], name="one"),
+        h.make_node("Add", ["m1", "b1"], ["a1"]),
+        h.make_node("Clip", ["a1", "zero", "six"], ["r1"]),
+        h.make_node("MatMul", ["r1", "w2"], ["y"], name="two"),
+    ]
+    proto = build(nodes, {"x": ("N", 5, 8)}, ["y"], 17, w1=rand(8, 16), b1=rand(16), w2=rand(16, 12), zero=np.float32(0), six=np.float32(6))
+    given = {"base": "fast", "budget": {"bits": 6.0}}
+    conversion = pipeline.convert_onnx(proto, RNG.normal(size=(20, 5, 8)).astype(np.float32), recipe.load(given))
+    assert len({weight.bits for weight in conversion.weights.values()}) > 1
+    assert average_bits(conversion.net, conversion.weights) <= 6.0
 
 
 def test_an_interrupt_leaves_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:

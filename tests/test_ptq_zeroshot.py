@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import intq
 import numpy as np
 import onnx
@@ -97,3 +99,33 @@ def test_zero_shot_keeps_the_accuracy(name: str, images) -> None:  # type: ignor
     classes = intq.Session(convert(source, recipe="zero_shot"), batch=8).run(inputs).argmax(axis=1)
     assert (real == labels).mean() - (classes == labels).mean() <= 0.01
     assert (real == classes).mean() >= 0.96
+
+
+def test_an_input_of_unknown_scale_is_warned_of_and_taken_to_be_a_usual_image() -> None:
+    with pytest.warns(UserWarning, match=r"what its input 'x' holds; -2\.64 to 2\.64 is assumed: give input_range"):
+        conversion = pipeline.convert_onnx(PROTO, None, recipe.load("zero_shot"))
+    assert conversion.ranges["x"] == pytest.approx((-2.64, 2.64))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pipeline.convert_onnx(PROTO, None, recipe.load({"base": "zero_shot", "input_range": [-1, 1]}))
+        pipeline.convert_onnx(normalized(), None, recipe.load("zero_shot"))
+
+
+@pytest.mark.parametrize("batch", ["N", 1, 3])
+def test_a_network_without_batch_norm_that_is_rewritten_needs_no_data_either(batch: int | str) -> None:
+    nodes = [
+        h.make_node("LayerNormalization", ["x", "scale", "shift"], ["n"], axis=-1),
+        h.make_node("MatMul", ["n", "w"], ["m"]),
+        h.make_node("Relu", ["m"], ["y"]),
+    ]
+    proto = build(nodes, {"x": (batch, 5, 6)}, ["y"], 17, scale=rand(6), shift=rand(6), w=rand(6, 4))
+    conversion = pipeline.convert_onnx(proto, None, recipe.load({"base": "zero_shot", "input_range": [-2, 2]}))
+    x = RNG.normal(size=(6, 5, 6)).clip(-2, 2).astype(np.float32)
+    count = 6 if batch == "N" else int(batch)
+    given = x[:count]
+    real = pipeline.FloatRunner(conversion.net, ["y"]).run({"x": given})["y"]
+    found = intq.Session(intq.Model(conversion.graph), batch=count if batch == "N" else 1).run(given)
+    assert np.abs(found - real).max() < 0.1 * np.abs(real).max()
+    assert len({float(v) for v in zeroshot.inputs(conversion.net, (-2, 2))["x"].reshape(-1)}) > 30 * 30 - 100  # several samples, whatever the batch
+
+

@@ -18,11 +18,16 @@ from ..ir import Array, Float, Node
 Expansion = Callable[[Float, Node, str, dict[str, Array]], list[Node]]
 
 
+def turned(output: str) -> str:
+    """The name of the transposed weight of a `Linear` that is no Gemm."""
+    return f"{output}#weight"
+
+
 def linear(net: Float, node: Node, output: str, constants: dict[str, Array]) -> list[Node]:
     x, weight, bias = node.inputs
     if len(net.shape(x)) == 2:
         return [Node(node.name, "Gemm", [x, weight, bias], [output], {"transB": 1})]
-    transposed, product = f"{node.output}#weight", f"{node.output}#product"
+    transposed, product = turned(output), f"{node.output}#product"
     constants[transposed] = np.ascontiguousarray(net.constants[weight].T)
     return [Node(node.name, "MatMul", [x, transposed], [product]), Node(f"{node.name}/bias", "Add", [product, bias], [output])]
 

@@ -46,7 +46,7 @@ def to_onnx(net: Float, outputs: Iterable[str] | None = None) -> onnx.ModelProto
 def _emit(net: Float, node: Node, nodes: list[onnx.NodeProto], constants: dict[str, Array]) -> None:
     outputs = list(node.outputs)
     if node.clamp is not None:
-        outputs[0] = f"{node.output}/unclamped"
+        outputs[0] = unclamped(node.output)
     if node.op in EXPANSIONS:
         for inner in EXPANSIONS[node.op](net, node, outputs[0], constants):
             nodes.append(proto_of(inner, inner.outputs))
@@ -59,6 +59,11 @@ def _emit(net: Float, node: Node, nodes: list[onnx.NodeProto], constants: dict[s
             if limits[-1]:
                 constants[limits[-1]] = np.array(bound, np.float32)
         nodes.append(helper.make_node("Clip", [outputs[0], *limits], [node.output], name=f"{node.name}/clamp"))
+
+
+def unclamped(output: str) -> str:
+    """The name of a value before its clamp."""
+    return f"{output}/unclamped"
 
 
 def proto_of(node: Node, outputs: list[str]) -> onnx.NodeProto:

@@ -15,7 +15,8 @@ import onnx.helper as helper
 
 from ..ir import Array, Float, Node
 from ..lockstep import spread
-from ..onnx.emit import session, to_onnx
+from ..onnx.composite import turned
+from ..onnx.emit import session, to_onnx, unclamped
 from ..quantize import QParam, float_weights
 from ..recipe import Layer
 from ..weights import groups_of, quantize
@@ -49,8 +50,7 @@ class Probe:
         stored = {tensor.name: tensor for tensor in proto.graph.initializer}
         self._names: dict[str, tuple[str, bool]] = {}
         for node in nodes:
-            turned = f"{node.output}/weight" if node.clamp is None else f"{node.output}/unclamped/weight"
-            name = node.inputs[1] if node.inputs[1] in stored else turned
+            name = node.inputs[1] if node.inputs[1] in stored else turned(node.output if node.clamp is None else unclamped(node.output))
             self._names[node.name] = name, name != node.inputs[1]
             proto.graph.input.append(helper.make_tensor_value_info(name, stored[name].data_type, list(stored[name].dims)))
         self._session = session(proto, optimise=True)
