@@ -12,6 +12,7 @@ enum {
     INTQ_NO_MIN_WEIGHT = 1, /* needs weights in [-127, 127] */
     INTQ_UNSIGNED_A = 2,    /* wants its left operand as uint8 = int8 + 128; packing folds the correction into the bias */
     INTQ_ROW_OF_PANELS = 4, /* of one row (m == 1), n may run over as many panels as follow one another */
+    INTQ_PANELS = 16,       /* the same of any m: a panel's accumulators lie behind those of the panel before */
     INTQ_NARROW_PANELS = 8  /* a panel of fewer columns takes their number rounded up to 16 instead of nr, in weights and accumulators */
 };
 

@@ -18,6 +18,7 @@
 
 #include "kernels.h"
 
+enum { CONV_TOGETHER = 4 };
 enum { CONV_PANEL_BYTES = 40 << 10 }; /* a panel of weights that stays in the L1 cache beside what streams past it */
 
 typedef enum { CONV_DIRECT, CONV_TILED, CONV_BAND, CONV_LINES, CONV_IM2COL } intq_conv_mode;
@@ -29,10 +30,13 @@ static inline int64_t conv_round_up(int64_t a, int64_t b) { return (a + b - 1) /
 static inline int64_t conv_panel_width(const intq_conv2d *p, int64_t n) { return p->flags & INTQ_NARROW_PANELS ? conv_round_up(n, 16) : p->nr; }
 static inline int64_t conv_widest(const intq_conv2d *p) { return conv_panel_width(p, conv_min(p->nr, p->group_channels)); }
 
+/* Panels of one product. */
+static inline int64_t conv_together(const intq_conv2d *p) { return p->flags & INTQ_PANELS ? conv_min(p->panels, CONV_TOGETHER) : 1; }
+
 /* Scratch: the accumulators of one chunk (or of 32 x 32 in tiles, and a pointer for each row of a block: amx.c), then the left operand. */
 static inline int64_t conv_acc_bytes(const intq_conv2d *p) {
     const int64_t rows = p->row_pixels ? (int64_t)p->band * p->row_pixels : p->band;
-    const int64_t chunk = (int64_t)p->chunk * conv_widest(p) * 4, tiles = 32 * 32 * 4 + rows * (int64_t)sizeof(void *) + p->oc;
+    const int64_t chunk = (int64_t)p->chunk * conv_widest(p) * conv_together(p) * 4, tiles = 32 * 32 * 4 + rows * (int64_t)sizeof(void *) + p->oc;
     return conv_round_up(chunk > tiles ? chunk : tiles, 64);
 }
 

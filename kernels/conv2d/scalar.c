@@ -134,7 +134,7 @@ static void choose(intq_conv2d *p) {
     p->n_blocks = (p->panels + p->panels_per_block - 1) / p->panels_per_block;
     p->panel_bytes = p->segs * conv_round_up(p->seg_k, p->ku) * p->nr;
     const int64_t tile = p->ku >= 64 ? 32 : 12; /* whole tiles of every row */
-    p->chunk = (int32_t)(ACC_BYTES / (4 * conv_widest(p)) / tile * tile);
+    p->chunk = (int32_t)(ACC_BYTES / (4 * conv_widest(p) * conv_together(p)) / tile * tile);
     p->units = blocks * p->n_blocks;
     p->scratch_bytes = conv_acc_bytes(p) + p->a_bytes + INTQ_SLACK;
 }
