@@ -27,11 +27,25 @@ static inline int sp_direct(const intq_conv2d *c) {
     return c->kh == 1 && c->kw == 1 && c->stride_h == 1 && c->stride_w == 1 && c->pad_top == 0 && c->pad_left == 0 && c->oh == c->h && c->ow == c->w;
 }
 
+/* conv_copy in whole lines: up to 63 bytes too much, which the next copy overwrites or which lie behind a row of operands. */
+static inline void sp_copy(int8_t *to, const int8_t *from, int64_t bytes, int flip) {
+    if (!flip) {
+        memcpy(to, from, (size_t)bytes);
+        return;
+    }
+    for (int64_t i = 0; i < bytes; i += 64) {
+        uint64_t v[8];
+        memcpy(v, from + i, 64);
+        for (int j = 0; j < 8; j++) v[j] ^= UINT64_C(0x8080808080808080);
+        memcpy(to + i, v, 64);
+    }
+}
+
 /* Copies the left operands of `pixels` pixels, lda bytes apart, with the zero point outside the image. */
 static inline void sp_fill(const intq_conv2d *c, const int8_t *x, int64_t pixel0, int64_t pixels, int8_t *a, int flip) {
     const int64_t row_bytes = (int64_t)c->kw * c->c, image_bytes = (int64_t)c->h * c->w * c->c;
     if (sp_direct(c)) {
-        for (int64_t i = 0; i < pixels; i++) conv_copy(a + i * c->lda, x + (pixel0 + i) * c->c, c->c, flip);
+        for (int64_t i = 0; i < pixels; i++) sp_copy(a + i * c->lda, x + (pixel0 + i) * c->c, c->c, flip);
         return;
     }
     int64_t ox = pixel0 % c->ow, oy = pixel0 / c->ow % c->oh;
@@ -42,7 +56,7 @@ static inline void sp_fill(const intq_conv2d *c, const int8_t *x, int64_t pixel0
             const int64_t y = oy * c->stride_h - c->pad_top + kh * c->dilation_h;
             int8_t *to = a + kh * row_bytes;
             if (y >= 0 && y < c->h && c->dilation_w == 1 && x0 >= 0 && x0 + c->kw <= c->w)
-                conv_copy(to, image + (y * c->w + x0) * c->c, row_bytes, flip);
+                sp_copy(to, image + (y * c->w + x0) * c->c, row_bytes, flip);
             else if (c->dilation_w == 1)
                 conv_copy_row(c, to, image, y, x0, c->kw, flip);
             else
