@@ -16,10 +16,12 @@ SCRATCH = 16384
 class Call:
     """One kernel over `units` units. The output is filled with a pattern first; a write outside of it fails."""
 
-    def __init__(self, row: Row, params: Any, inputs: list[np.ndarray], shape: tuple[int, ...], dtype: Any, units: int) -> None:
+    def __init__(
+        self, row: Row, params: Any, inputs: list[np.ndarray], shape: tuple[int, ...], dtype: Any, units: int, scratch: int = SCRATCH
+    ) -> None:
         self.row, self.params, self.units = row, params, units
         self.inputs = [buffer(np.ascontiguousarray(x)) for x in inputs]
-        self.scratch = np.full(SCRATCH + SLACK, 0x55, np.uint8)
+        self.scratch = np.full(scratch + SLACK, 0x55, np.uint8)
         self.out = np.full(max(int(np.prod(shape)), 1) * np.dtype(dtype).itemsize + 2 * SLACK, 0x55, np.uint8)
         self.y = self.out[SLACK:-SLACK].view(dtype)[: int(np.prod(shape))].reshape(shape)
 
@@ -32,7 +34,7 @@ class Call:
                 fn(self.params, io, begin, end, pointer("uint8_t *", self.scratch))
         assert (self.out[:SLACK] == 0x55).all(), "wrote before the output"
         assert (self.out[-SLACK:] == 0x55).all(), "wrote behind the output"
-        assert (self.scratch[SCRATCH:] == 0x55).all(), "wrote behind the scratch"
+        assert (self.scratch[-SLACK:] == 0x55).all(), "wrote behind the scratch"
         return self.y
 
 

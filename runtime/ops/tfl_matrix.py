@@ -13,6 +13,8 @@ from .tfl_elementwise import VARIANT
 if TYPE_CHECKING:
     from ..build import Builder
 
+BLOCK = 6 + 64  # rows and columns that kernels of batch_matmul copy out of their operands at a time, each as deep as 64-byte vectors reach
+
 
 class TflResizeBilinear(Op, kw_only=True):
     """RESIZE_BILINEAR; rows[OH,3] and cols[OW,3] hold first line, second line, weight of the second in 1/1024."""
@@ -107,7 +109,9 @@ class TflBatchMatmul(Op, kw_only=True):
                 shape = b.shape(v.x(i))
                 at = k - 4 + len(shape) - 2
                 strides[k] = int(np.prod(shape[at + 1 :])) if at >= 0 and shape[at] > 1 else 0
-        b.step(v, b.row("tfl_batch_matmul", VARIANT[v.x().dtype]), p, int(np.prod(batch)) * rows, reads=list(v.node.inputs))
+        b.scratch_bytes = max(b.scratch_bytes, BLOCK * (-(-depth // 64) * 64))
+        least = min(rows, 64)  # a panel of the right side is packed for the rows that a thread takes together
+        b.step(v, b.row("tfl_batch_matmul", VARIANT[v.x().dtype]), p, int(np.prod(batch)) * rows, least, list(v.node.inputs))
 
 
 class TflGather(Op, kw_only=True):
