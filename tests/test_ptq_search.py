@@ -286,6 +286,24 @@ def test_advice_is_something_that_a_recipe_can_do() -> None:
     assert "best" not in advice("requantization", pooled, {"base": "best", "calibrator": "mse", "rounding": "gptq_cd"}, ())
 
 
+    rounded = {"base": "best", "rounding": "gptq_cd", "layers": {"conv": {"weights": "int4"}}}
+    assert "under a budget" in advice("weight rounding", rows[3], rounded, ())
+    assert "larger budget" in advice("weight rounding", rows[3], {**rounded, "searched_under": {"bits": 5.0}}, ())
+
+
+def test_products_of_activations_are_counted_like_the_integers_count_them() -> None:
+    from intq.converter.report.gather import float_macs
+
+    nodes = [
+        h.make_node("MatMul", ["x", "w"], ["q"]),
+        h.make_node("Transpose", ["q"], ["k"], perm=[0, 2, 1]),
+        h.make_node("MatMul", ["q", "k"], ["y"]),
+    ]
+    proto = build(nodes, {"x": ("N", 5, 8)}, ["y"], 17, w=rand(8, 16))
+    conversion = pipeline.convert_onnx(proto, RNG.normal(size=(20, 5, 8)).astype(np.float32), recipe.load("fast"))
+    assert float_macs(pipeline.prepare(proto, None)[0]) == intq.Model(conversion.graph).macs == 5 * 8 * 16 + 5 * 16 * 5
+
+
 def test_an_expression_is_called_by_its_operators() -> None:
     from intq.converter.compare import label
     from intq.converter.ir import Node

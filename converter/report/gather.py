@@ -108,8 +108,10 @@ def best_ms(call: Any, seconds: float = 0.5) -> float:
 
 
 def float_macs(net: Float) -> int:
-    """Multiply-accumulates of the layers with constant weights, for one sample."""
-    return sum(int(np.prod(net.shape(node.output)[1:])) * int(np.prod(float_weights(net, node)[0].shape[1:])) for node in layers(net))
+    """Multiply-accumulates for one sample: of the layers with constant weights, and of products of two activations."""
+    products = [node for node in net.nodes if node.op == "MatMul" and len(net.activations(node)) == 2]
+    weighted = sum(int(np.prod(net.shape(node.output)[1:])) * int(np.prod(float_weights(net, node)[0].shape[1:])) for node in layers(net))
+    return weighted + sum(int(np.prod(net.shape(node.output)[1:])) * net.shape(node.inputs[0])[-1] for node in products)
 
 
 def before_after(source: Path, model: Model, comparison: Comparison, feeds: Mapping[str, Array], macs: int) -> list[tuple[str, str, str]]:

@@ -20,7 +20,8 @@ def advice(source: str, row: LayerError, recipe: Mapping[str, Any], outputs: Col
     careful = own.get("calibrator", "minmax") in ("guarded", "mse", "percentile", "entropy")
     wide = f'layers = {{"{layer}" = {{activations = "int16"}}}}'
     if source == "weight rounding":
-        better = "a search under a budget" if own.get("rounding") == "gptq_cd" else 'better rounding (rounding = "gptq_cd")'
+        search = "a search with a larger budget" if recipe.get("searched_under") else "a search under a budget"
+        better = search if own.get("rounding") == "gptq_cd" else 'better rounding (rounding = "gptq_cd")'
         return f'more bits for its weights (keep_int8 = ["{layer}"]), or {better}' if own.get("weights", "int8") != "int8" else better
     if source == "activation rounding":
         wider = '16 bits for what comes before it (activations = "int16", where that is a layer or a sum)'
