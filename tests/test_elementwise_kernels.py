@@ -233,11 +233,12 @@ def test_lut8_channels(row: Row, channels: int, tables: int) -> None:
 
 @rows("softmax")
 @pytest.mark.parametrize("bits", [8, 13, 20])
-@pytest.mark.parametrize("shape", [(1, 1), (3, 10), (2, 197), (2, 255), (2, 256), (2, 257), (1, 5000), (5, 12)], ids=str)
+@pytest.mark.parametrize("shape", [(1, 1), (3, 10), (2, 197), (3, 511), (2, 512), (2, 255), (2, 256), (2, 257), (1, 5000), (5, 12)], ids=str)
 def test_softmax(row: Row, shape: tuple[int, int], bits: int) -> None:
     rng = np.random.default_rng(8)
     for scale in (1e-4, 0.02, 0.1, 1.0, 30.0):
-        _, table = buffer(np.rint(2.0**23 * np.exp(-np.arange(256) * scale)).astype(np.int32))
+        most = 2.0**23 if scale != 0.02 else 7.0  # a file may say so
+        _, table = buffer(np.rint(most * np.exp(-np.arange(256) * scale)).astype(np.int32))
         for kind in KINDS:
             x = values(rng, kind, shape)
             p = ffi.new("intq_softmax *", {"rows": shape[0], "cols": shape[1], "bits": bits})
