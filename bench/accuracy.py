@@ -244,6 +244,9 @@ def dominance(found: Cells, networks: list[str]) -> str:
             continue
         own, apart, count = mixed.hits(), mixed.distances(), len(rivals)
         rivals = {method: cell for method, cell in rivals.items() if cell.bytes <= LARGER * mixed.bytes}
+        if not rivals:
+            lines.append(f"| {column} | 0 ({count}) |" + " |" * 10)
+            continue
         counts = {method: (int((cell.hits() & ~own).sum()), int((own & ~cell.hits()).sum())) for method, cell in rivals.items()}
         ahead = max(counts, key=lambda method: counts[method][0] - counts[method][1])
         b, c = counts[ahead]

@@ -15,7 +15,7 @@ import pytest
 from intq.cli import main
 from intq.converter import convert, pipeline, recipe, weights
 from intq.converter.quantize import QParam
-from intq.converter.search import trial
+from intq.converter.search import bytes_needed, trial
 from intq.converter.search.activations import activation_losses
 from intq.converter.search.latency import Latencies, believed, within
 from intq.converter.search.program import solve
@@ -88,6 +88,18 @@ def test_a_budget_of_bytes_bounds_the_file_that_is_written(base: str, tmp_path: 
         assert budget - 700 < (tmp_path / "m.intq").stat().st_size <= budget
     with pytest.raises(RecipeError, match="least possible"):
         convert(PROTO, calibration=X, recipe={"base": base, "budget": {"bytes": least - 1}})
+
+
+@pytest.mark.parametrize("weights", ["int8", "int4"])
+def test_a_uniform_recipe_fits_the_budget_that_it_is_said_to_need(weights: str) -> None:
+    uniform = pipeline.convert_onnx(PROTO, X, recipe.load({"base": "fast", "weights": weights}))
+    assert uniform.lowered is not None
+    bits = {name: weight.bits for name, weight in uniform.weights.items()}
+    need = bytes_needed(uniform.net, recipe.load({"base": "fast", "budget": {"bytes": -1}}), bits, uniform.lowered)
+    found = pipeline.convert_onnx(PROTO, X, recipe.load({"base": "fast", "budget": {"bytes": need}}))
+    if weights == "int8":
+        assert {weight.bits for weight in found.weights.values()} == {8}
+    assert average_bits(found.net, found.weights) >= int(weights[3:])
 
 
 def test_a_plan_that_is_larger_than_its_layers_say_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -114,7 +115,7 @@ def plans(
     """
     nodes, allowed = searchable(net, recipe)
     elements = {node.name: int(np.prod(net.shape(node.inputs[1]))) for node in nodes}
-    sizes = Sizes(build, lambda bits: searched(recipe, Plan(dict(bits), 0.0)), elements)
+    sizes = Sizes(build, partial(written_out, recipe), elements)
     cost, rest, budget, what = costs(elements, recipe, allowed, known := Latencies(build), sizes)
     unmeasured = {name: dict.fromkeys(row, 0.0) for name, row in cost.items()}
     unit = float(sum(elements.values())) if what == "bits" else 1.0
@@ -188,11 +189,19 @@ def costs(
     return known.layers, known.rest, limit, what
 
 
+def written_out(recipe: Recipe, bits: Mapping[str, int]) -> Recipe:
+    """The recipe as a search would store it."""
+    return searched(recipe, Plan(dict(bits), 0.0))
+
+
 def bytes_needed(net: Float, recipe: Recipe, plan: Mapping[str, int], ctx: Context) -> float:
     """The budget of bytes that has just room for a plan, for the search that `recipe` asks for; `ctx`: the network lowered with its bits."""
     plan = {node.name: plan[node.name] for node in searchable(net, recipe)[0]}
     elements = {node.name: int(np.prod(net.shape(node.inputs[1]))) for node in layers(net)}
-    return Sizes(lambda _: ctx, lambda bits: searched(recipe, Plan(dict(bits), 0.0)), elements).file(plan)
+    for _ in range(2):  # the recipe tells its budget, in as many digits as that has
+        need = Sizes(lambda _: ctx, partial(written_out, recipe), elements).file(plan)
+        recipe = msgspec.structs.replace(recipe, budget={"bytes": need})
+    return need
 
 
 def searched(recipe: Recipe, plan: Plan) -> Recipe:
