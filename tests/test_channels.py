@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import onnx.helper as helper
 import pytest
+from intq import Session
 from intq.converter import convert
 from intq.converter.channels import restore, to_text
 from intq.converter.channels.slots import Slots
@@ -184,3 +187,13 @@ def test_scales_of_another_network() -> None:
     proto, x = uneven()
     with pytest.raises(InputError, match="do not belong together"):
         convert(proto, calibration=x, recipe={"base": "balanced", "channel_scales": "NNN"})
+
+
+def test_inputs_whose_squares_leave_float32() -> None:
+    """The same network and data in other units: the same integers, without a warning."""
+    folder = Path(__file__).resolve().parents[1] / "examples"
+    data = np.load(folder / "digits.npz")["calibration"][:32].astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = convert(str(folder / "digits.onnx"), calibration=data * np.float32(2.0**90), recipe="balanced")
+    assert np.isfinite(Session(model).run(data * np.float32(2.0**90))).all()

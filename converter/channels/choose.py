@@ -27,9 +27,16 @@ ENOUGH = 10**-2.65  # noise to signal of a node's output that needs no help: 26.
 TOO_MUCH = 10**-2.5  # that is worth some time
 PARTS = 8  # noise that is a smaller part of ENOUGH than this is not looked into
 ROUNDS = 24
+LARGE = 1e18  # a square of more is near the end of float32
 LOWER = 0.5**0.25
 FEW = 0.25  # a share of channels; limits stay above what they reach
 POINTS = np.array([-1.65, -1.04, -0.67, -0.39, -0.13, 0.13, 0.39, 0.67, 1.04, 1.65])  # each for a tenth of a normal distribution
+
+
+def squares(array: Array) -> Array:
+    """Those of float32 numbers, in float64 where they would overflow."""
+    large = array.size and max(float(array.max()), -float(array.min())) > LARGE
+    return np.square(array, dtype=np.float64) if large else np.square(array)
 
 
 class Statistics:
@@ -55,7 +62,7 @@ class Statistics:
             weight = len(array) / self.count
             self.low[name] = np.minimum(self.low.get(name, 0.0), array.min(axis=axes, keepdims=True).astype(np.float64))
             self.high[name] = np.maximum(self.high.get(name, 0.0), array.max(axis=axes, keepdims=True).astype(np.float64))
-            for kept, power in ((self.mean, array), (self.square, np.square(array)), (self.busy, array != 0)):
+            for kept, power in ((self.mean, array), (self.square, squares(array)), (self.busy, array != 0)):
                 now = power.mean(axis=axes, keepdims=True, dtype=np.float64)
                 kept[name] = kept.get(name, 0.0) * (1 - weight) + now * weight
             self._spread(name, array)
@@ -63,11 +70,11 @@ class Statistics:
     def _spread(self, name: str, array: Array) -> None:
         """Chan, Golub and LeVeque 1983 (The American Statistician 37): the variance of what comes in parts."""
         mean = array.mean(axis=0, dtype=np.float32)
-        inside = float(np.square(array - mean).sum(dtype=np.float64))
+        inside = float(squares(array - mean).sum(dtype=np.float64))
         weight, before = len(array) / self.count, self._means.get(name)
         if before is not None:
             shift = mean - before
-            inside += self._sums[name] + float(np.square(shift).sum(dtype=np.float64)) * (self.count - len(array)) * weight
+            inside += self._sums[name] + float(squares(shift).sum(dtype=np.float64)) * (self.count - len(array)) * weight
             mean = before + shift * np.float32(weight)
         self._means[name], self._sums[name] = mean, inside
         within = inside / (self.count - 1) / mean.size if self.count > 1 else float((self.square[name] - self.mean[name] ** 2).mean())
