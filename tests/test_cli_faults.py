@@ -181,14 +181,15 @@ def test_a_target_that_cannot_be_written_is_said_before_the_work(
     assert "no such folder" in reason(capsys, "run", model, "-o", tmp_path / "none" / "y.npz")
 
 
-def test_ctrl_c_while_packages_are_imported() -> None:
-    """NumPy takes most of the first half second of a command; Ctrl-C then says so in one line too."""
-    script = """
+@pytest.mark.parametrize("how", ["raise KeyboardInterrupt", "raise ImportError('initialization failed') from KeyboardInterrupt()"])
+def test_ctrl_c_while_packages_are_imported(how: str) -> None:
+    """NumPy takes most of the first half second of a command; Ctrl-C then says so in one line too. Compiled packages make an ImportError of it."""
+    script = f"""
 import sys
 class Interrupt:
     def find_spec(self, name, path=None, target=None):
         if name == "numpy":
-            raise KeyboardInterrupt
+            {how}
 sys.meta_path.insert(0, Interrupt())
 from intq.cli import main
 sys.exit(main(["demo"]))

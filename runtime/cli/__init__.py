@@ -51,12 +51,10 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (Error, ImportError, OSError, MemoryError) as error:
-        print(f"{name}: {explain(error)}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"{name}: interrupted", file=sys.stderr)
-        return 130
+    except (Error, ImportError, OSError, MemoryError, KeyboardInterrupt) as error:
+        stopped = interrupted(error)
+        print(f"{name}: {'interrupted' if stopped else explain(error)}", file=sys.stderr)
+        return 130 if stopped else 1
 
 
 def general(argv: list[str]) -> int:
@@ -86,7 +84,14 @@ def perform(verb: str, argv: list[str]) -> int:
     return code
 
 
-def explain(error: Exception) -> str:
+def interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind a failure: compiled packages make an ImportError of it."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def explain(error: BaseException) -> str:
     """One line: the place and the reason."""
     if isinstance(error, ModuleNotFoundError):
         return missing(error)
