@@ -23,7 +23,7 @@ from .slots import STEPS, Reader, Slots
 
 SAMPLES = 32
 TINY = 1e-30
-ENOUGH = 10**-2.54  # noise to signal of a node's output that needs no help: 25.4 dB
+ENOUGH = 10**-2.65  # noise to signal of a node's output that needs no help: 26.5 dB
 TOO_MUCH = 10**-2.5  # that is worth some time
 PARTS = 8  # noise that is a smaller part of ENOUGH than this is not looked into
 ROUNDS = 24
