@@ -3,12 +3,16 @@
 
 SP_PLAIN_ROWS(scalar)
 
-static int is_zero(const intq_conv2d *c, int64_t k, int64_t o, int64_t width, int64_t at) {
+/* Whether weights [at, at + n) of channels [o, o + width) are all zero. */
+static int is_zero(const intq_conv2d *c, int64_t k, int64_t o, int64_t width, int64_t at, int64_t n) {
     for (int64_t j = o; j < conv_min(o + width, c->oc); j++)
-        for (int64_t q = at; q < conv_min(at + 4, k); q++)
+        for (int64_t q = at; q < conv_min(at + n, k); q++)
             if (c->weights[j * k + q]) return 0;
     return 1;
 }
+
+/* Of kernels with channels in the lanes: a unit's operands if pixels are read as they are, and its pixels; output pixels of a row that is worth a unit. */
+enum { UNIT_BYTES = 12 << 10, UNIT_PIXELS = 192, MANY_PIXELS = 24 };
 
 /* What every row needs to know but the weights: left operands `lda` apart, units, scratch. */
 static void plan(intq_spconv2d *p, int64_t width, int unsigned_operands) {
@@ -23,13 +27,25 @@ static void plan(intq_spconv2d *p, int64_t width, int unsigned_operands) {
     c->band = SP_LANES; /* conv_fill_columns keeps input rows behind that many pixels */
     p->scratch_bytes = SP_LANES * SP_TILE * 8 + SP_LANES * c->lda * 2 + conv_columns_bytes(c) + c->kh * conv_padded_width(c) * c->c + 4 * INTQ_SLACK;
     p->rows = p->pitch = 0;
-    const int64_t pitch = c->ow + (int64_t)(c->kw - 1) * c->dilation_w;
-    if (!unsigned_operands || c->kh * c->kw == 1 || c->stride_h != 1 || c->stride_w != 1 || c->c % 4 || pitch > SP_PITCH) return;
+    if (!unsigned_operands) return;
+    const int64_t pitch = (int64_t)(c->ow - 1) * c->stride_w + 1 + (int64_t)(c->kw - 1) * c->dilation_w, all = (int64_t)c->n * c->oh * c->ow;
+    if (sp_direct(c)) {
+        c->lda = c->c;
+        p->pixels = UNIT_PIXELS;
+        while (p->pixels > SP_ROWS && (p->pixels * c->c > UNIT_BYTES || p->pixels * (c->oc & -c->oc) > UNIT_PIXELS * 64)) p->pixels /= 2;
+        p->pixels += all % p->pixels == 1; /* one that is left over is better off with others */
+        p->units = (all + p->pixels - 1) / p->pixels;
+        p->scratch_bytes = p->pixels * (SP_TILE * 4 + c->c) + 4 * INTQ_SLACK;
+        return;
+    }
+    if (c->kh * c->kw == 1) return;
+    const int even = c->stride_h == 1 && c->stride_w == 1 && c->c % 4 == 0 && pitch <= SP_PITCH;
+    if (!even && c->ow < MANY_PIXELS) return;
     p->pitch = pitch;
-    p->rows = conv_min(c->oh, pitch > SP_LANES ? 1 : SP_LANES / pitch);
-    p->pixels = p->rows * pitch;
+    p->rows = even && pitch <= SP_LANES ? conv_min(c->oh, SP_LANES / pitch) : 1;
+    p->pixels = p->rows * (even ? pitch : c->ow);
     p->units = c->n * ((c->oh + p->rows - 1) / p->rows);
-    c->lda = c->c;
+    c->lda = c->stride_w * c->c;
     p->scratch_bytes = p->pixels * SP_TILE * 4 + (p->rows + (int64_t)(c->kh - 1) * c->dilation_h) * pitch * c->c + 4 * INTQ_SLACK;
 }
 
@@ -43,13 +59,25 @@ static void fold(intq_conv2d *c, int32_t zero_point) {
     }
 }
 
+/* The next block of a list: from k on the first at[0], and how many weights, up to 4, whose operands lie side by side. 0: there is none. For dot
+ * products blocks begin where something is, for others at multiples of 4. */
+static int64_t next_block(const intq_spconv2d *p, int64_t list, int64_t width, sp_packing packing, int64_t *at) {
+    const intq_conv2d *c = &p->conv;
+    const int64_t k = (int64_t)c->kh * c->kw * c->c, step = packing == SP_DOT4 ? 1 : 4;
+    while (*at < k && is_zero(c, k, list * width, width, *at, step)) *at += step;
+    if (*at >= k) return 0;
+    int64_t n = 1;
+    while (n < 4 && *at + n < k && (packing != SP_DOT4 || sp_at(p, *at + n) == sp_at(p, *at) + n)) n++;
+    return n;
+}
+
 int64_t intq_spconv2d_prepare(intq_spconv2d *p, uint8_t *packed, int64_t width, sp_packing packing) {
     intq_conv2d *c = &p->conv;
-    const int64_t k = (int64_t)c->kh * c->kw * c->c, steps = (k + 3) / 4;
+    const int64_t k = (int64_t)c->kh * c->kw * c->c;
     plan(p, width, packing == SP_DOT4);
     int64_t blocks = 0;
     for (int64_t i = 0; i < p->lists; i++)
-        for (int64_t s = 0; s < steps; s++) blocks += !is_zero(c, k, i * width, width, 4 * s);
+        for (int64_t at = 0, n; (n = next_block(p, i, width, packing, &at)) > 0; at += n) blocks++;
     const int64_t firsts = conv_round_up((p->lists + 1) * 4, 64), offsets = conv_round_up((blocks + 8) * 4, 64), bytes = blocks * width * 4;
     const int64_t total = firsts + offsets + bytes + INTQ_SLACK;
     if (!packed) return total;
@@ -60,14 +88,10 @@ int64_t intq_spconv2d_prepare(intq_spconv2d *p, uint8_t *packed, int64_t width, 
     int32_t count = 0;
     for (int64_t i = 0; i < p->lists; i++) {
         first[i] = count;
-        for (int64_t s = 0; s < steps; s++) {
-            if (is_zero(c, k, i * width, width, 4 * s)) continue;
-            offset[count] = (int32_t)(width == 1 ? s * SP_LANES * 16 : sp_at(p, 4 * s));
-            for (int64_t j = 0; j < width; j++)
-                for (int64_t q = 0; q < 4; q++)
-                    if (i * width + j < c->oc && 4 * s + q < k)
-                        block[count * width * 4 + (packing == SP_DOT4 ? 4 * j + q : q * width + j)] = c->weights[(i * width + j) * k + 4 * s + q];
-            count++;
+        for (int64_t at = 0, n; (n = next_block(p, i, width, packing, &at)) > 0; at += n, block += width * 4) {
+            offset[count++] = (int32_t)(width == 1 ? at / 4 * SP_LANES * 16 : sp_at(p, at));
+            for (int64_t j = 0; j < width && i * width + j < c->oc; j++)
+                for (int64_t q = 0; q < n; q++) block[packing == SP_DOT4 ? 4 * j + q : q * width + j] = c->weights[(i * width + j) * k + at + q];
         }
     }
     first[p->lists] = count;
@@ -75,8 +99,25 @@ int64_t intq_spconv2d_prepare(intq_spconv2d *p, uint8_t *packed, int64_t width, 
     return total;
 }
 
+/* What one step of csr takes: of each of `channels` rows of k weights, from next[] on, up to 4 whose operands lie in the SP_WINDOW from `from` on. Moves
+ * `next` beyond them; writes them where `step` is not NULL. Returns how many. */
+static int64_t csr_step(const intq_spconv2d *p, const int8_t *w, int64_t k, int64_t channels, int64_t from, int64_t *next, int8_t *step) {
+    int64_t all = 0;
+    for (int64_t j = 0; j < channels; j++)
+        for (int64_t taken = 0; next[j] < k && sp_at(p, next[j]) < from + SP_WINDOW && taken < 4; next[j]++) {
+            if (!w[j * k + next[j]]) continue;
+            if (step) {
+                step[4 * j + taken] = (int8_t)(sp_at(p, next[j]) - from);
+                step[64 + 4 * j + taken] = w[j * k + next[j]];
+            }
+            taken++, all++;
+        }
+    return all;
+}
+
 /* Steps of one list of 16 channels: each takes from every channel up to 4 of its next weights, all within SP_WINDOW of the least of them that is
- * left, so that a channel with many zeros waits for the others, but not at fixed borders. Writes them where `steps` is not NULL. */
+ * left, so that a channel with many zeros waits for the others, but not at fixed borders; yet from the start of that one's cache line if this
+ * takes as many. Writes them where `steps` is not NULL. */
 static int64_t csr_list(const intq_spconv2d *p, int64_t list, int32_t *offset, int8_t *steps) {
     const intq_conv2d *c = &p->conv;
     const int64_t k = (int64_t)c->kh * c->kw * c->c, channels = conv_min(16, c->oc - 16 * list);
@@ -90,19 +131,13 @@ static int64_t csr_list(const intq_spconv2d *p, int64_t list, int32_t *offset, i
             least = conv_min(least, next[j]);
         }
         if (least == k) return count;
-        const int64_t from = sp_at(p, least);
+        int64_t from = sp_at(p, least), after[16], aligned[16];
+        memcpy(after, next, sizeof next);
+        memcpy(aligned, next, sizeof next);
+        const int64_t most = csr_step(p, w, k, channels, from, after, NULL);
+        if (csr_step(p, w, k, channels, from / 64 * 64, aligned, NULL) == most) from = from / 64 * 64;
+        csr_step(p, w, k, channels, from, next, steps ? steps + count * 128 : NULL);
         if (steps) offset[count] = (int32_t)from;
-        for (int64_t j = 0; j < channels; j++) {
-            int64_t taken = 0;
-            for (; next[j] < k && sp_at(p, next[j]) < from + SP_WINDOW && taken < 4; next[j]++) {
-                if (!w[j * k + next[j]]) continue;
-                if (steps) {
-                    steps[count * 128 + 4 * j + taken] = (int8_t)(sp_at(p, next[j]) - from);
-                    steps[count * 128 + 64 + 4 * j + taken] = w[j * k + next[j]];
-                }
-                taken++;
-            }
-        }
     }
 }
 
@@ -188,7 +223,7 @@ int64_t intq_spconv2d_prepare_tiles(intq_spconv2d *p, uint8_t *packed) {
             if (pass) first[i] = count;
             for (int64_t s = 0; s < steps; s++) {
                 int some = 0;
-                for (int64_t q = 64 * s; q < conv_min(64 * s + 64, k); q += 4) some |= !is_zero(c, k, 16 * i, 16, q);
+                for (int64_t q = 64 * s; q < conv_min(64 * s + 64, k); q += 4) some |= !is_zero(c, k, 16 * i, 16, q, 4);
                 if (!some) continue;
                 if (pass) {
                     offset[count] = (int32_t)sp_at(p, 64 * s);

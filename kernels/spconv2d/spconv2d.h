@@ -83,13 +83,16 @@ static inline sp_unit sp_begin(const intq_spconv2d *p, const int8_t *x, int64_t 
     const intq_conv2d *c = &p->conv;
     if (!p->pitch) {
         const int64_t first = unit * p->pixels, pixels = conv_min(p->pixels, (int64_t)c->n * c->oh * c->ow - first);
-        sp_fill(c, x, first, pixels, a, flip);
+        if (flip && sp_direct(c) && c->lda == c->c)
+            sp_copy(a, x + first * c->c, pixels * c->c, flip);
+        else
+            sp_fill(c, x, first, pixels, a, flip);
         return (sp_unit){pixels, 1, pixels, 0, first};
     }
     const int64_t per = (c->oh + p->rows - 1) / p->rows, n = unit / per, oy = unit % per * p->rows, rows = conv_min(p->rows, c->oh - oy);
     const int8_t *image = x + n * c->h * c->w * c->c;
     for (int64_t r = 0; r < rows + (c->kh - 1) * c->dilation_h; r++)
-        conv_copy_row(c, a + r * p->pitch * c->c, image, oy - c->pad_top + r, -(int64_t)c->pad_left, p->pitch, flip);
+        conv_copy_row(c, a + r * p->pitch * c->c, image, oy * c->stride_h - c->pad_top + r, -(int64_t)c->pad_left, p->pitch, flip);
     return (sp_unit){(rows - 1) * p->pitch + c->ow, rows, c->ow, p->pitch, (n * c->oh + oy) * c->ow};
 }
 
