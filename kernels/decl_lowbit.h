@@ -90,3 +90,30 @@ typedef struct {
     int64_t count;
     int32_t multiplier, shift, y_zero_point, lo, hi;
 } intq_rescale16;
+
+/* ----- int16 activations, int8 weights (SPEC 3.8) ----- */
+
+/* The rounding i64_15, an entry per output channel: y = clamp(int32(((sum + bias) * multiplier + half) >> shift) + y_zero_point), multiplier below
+ * 2^15. `least` and `most` are the clamp without the zero point. */
+typedef struct {
+    const int64_t *bias, *multiplier, *half, *shift;
+    int32_t least, most, zero_point;
+} intq_requant16;
+
+/* conv2d. `conv` describes bytes: twice the channels, and the weights widened to int16. No operand has a zero point. */
+typedef struct {
+    intq_conv2d conv;
+    intq_requant16 rq;
+    int64_t piece, sums_at;       /* (prepare) bytes of a segment whose sums surely fit int32, 0 where all do; where sums of 64 bits lie in the scratch */
+    int64_t units, scratch_bytes; /* (prepare) */
+} intq_conv16;
+
+/* Depthwise, one output channel for each input channel, the sums of absolute weights below 2^16. Weights come as w[kh][kw][c]. A unit is one output row. */
+typedef struct {
+    const int8_t *weights;
+    const int16_t *packed; /* (prepare) [taps / 2][c][2], then c zeros */
+    intq_requant16 rq;
+    int32_t n, h, w, c, oh, ow, oc, kh, kw;
+    int32_t stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
+    int64_t units, scratch_bytes; /* (prepare) */
+} intq_dwconv16;

@@ -16,8 +16,9 @@ from intq.graph import Graph
 sys.path.insert(0, str(Path(__file__).parent / "conformance"))
 import generate
 import lowbit
+import wide
 
-OWN = {**generate.FAMILIES, **lowbit.FAMILIES}
+OWN = {**generate.FAMILIES, **lowbit.FAMILIES, **wide.FAMILIES}
 FIRST_SEED = 5000
 
 

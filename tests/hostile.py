@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent / "conformance"))
 import intq
 import lowbit
 import networks
+import wide
 from generate import FAMILIES, case, data, one_node, product_constants
 from intq.graph import Graph
 from intq.ops import REGISTRY
@@ -77,7 +78,7 @@ def imported() -> Iterator[Graph]:
 def originals() -> list[bytes]:
     """Valid files: every op, in graphs of one and in networks."""
     graphs = [case(family, seed)[0] for family in FAMILIES for seed in (1, 2)]
-    graphs += [case(family, seed, lowbit.FAMILIES)[0] for family in lowbit.FAMILIES for seed in (1, 2)]
+    graphs += [case(family, seed, families)[0] for families in (lowbit.FAMILIES, wide.FAMILIES) for family in families for seed in (1, 2)]
     graphs += [networks.network(seed)[0] for seed in range(12)]
     files = [intq.Model(g).to_bytes() for g in (*graphs, *imported())]
     return files + [network(seed) for seed in range(8)]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from . import conv16
 from .base import Bounds, Op, View, clamp_ok
 from .product import Pair, conv_fields, conv_shape, reach
 from .tfl_elementwise import VARIANT
@@ -68,10 +69,13 @@ class TflConv2d(Op, kw_only=True):
 
     def lower(self, v: View, b: Builder) -> None:
         weights, out = v.array(1), b.shape(v.y())
+        shapes = conv_fields(b.shape(v.x()), out, weights.shape[1:], self.stride, self.dilation, self.pads)
+        if conv16.fits(self, v):
+            conv16.lower(self, v, b, shapes)
+            return
         fields = {
-            **conv_fields(b.shape(v.x()), out, weights.shape[1:], self.stride, self.dilation, self.pads), "groups": self.groups,
-            "w_size": weights.dtype.itemsize, "rounding": ROUNDINGS[self.rounding][0], "x_zero_point": v.x().zero_point,
-            "w_zero_point": v.x(1).zero_point, "y_zero_point": v.y().zero_point, "lo": self.lo, "hi": self.hi,
+            **shapes, "groups": self.groups, "w_size": weights.dtype.itemsize, "rounding": ROUNDINGS[self.rounding][0],
+            "x_zero_point": v.x().zero_point, "w_zero_point": v.x(1).zero_point, "y_zero_point": v.y().zero_point, "lo": self.lo, "hi": self.hi,
         }  # fmt: skip
         p = b.new("intq_tfl_conv2d", **fields, weights=b.constant(weights, "uint8_t *"), bias=b.constant(v.array(2), "int64_t *"),
                   multiplier=b.constant(v.array(3), "int64_t *"), shift=b.constant(v.array(4), "int32_t *"))  # fmt: skip

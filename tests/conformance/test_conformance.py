@@ -13,6 +13,7 @@ from typing import Any
 import lowbit
 import numpy as np
 import pytest
+import wide
 from generate import FAMILIES as GENERAL
 from generate import case
 from intq import Model, Session, choose
@@ -20,7 +21,8 @@ from intq.kernels.table import isas, lib
 from networks import network
 
 CASES = int(os.environ["INTQ_CASES"]) if os.environ.get("INTQ_CASES", "").isdigit() else 200
-FAMILIES = {**GENERAL, **lowbit.FAMILIES}
+SOURCES = (GENERAL, lowbit.FAMILIES, wide.FAMILIES)
+FAMILIES = {name: source for source in SOURCES for name in source}
 ALL = (*FAMILIES, "network")
 PARTS, PER_PART = 8, 160  # at least 17 ops and networks of them: more than 23,000
 USABLE = [name for name, (usable, _) in isas().items() if usable]
@@ -37,7 +39,7 @@ def check(family: str, seed: int) -> None:
     if family == "network":
         graph, inputs = network(seed)
     else:
-        graph, inputs = case(family, seed, GENERAL if family in GENERAL else lowbit.FAMILIES)
+        graph, inputs = case(family, seed, FAMILIES[family])
     model = Model.from_bytes(Model(graph).to_bytes()) if seed % 4 == 0 else Model(graph)
     x = inputs if len(inputs) > 1 else next(iter(inputs.values()))
     expected = Session(model, backend="reference", batch=3).run_quantized(x)
