@@ -93,10 +93,12 @@ typedef struct {
 
 /* ----- int16 activations, int8 weights (SPEC 3.8) ----- */
 
-/* The rounding i64_15, an entry per output channel: y = clamp(int32(((sum + bias) * multiplier + half) >> shift) + y_zero_point), multiplier below
- * 2^15. `least` and `most` are the clamp without the zero point. */
+/* The rounding i64_15, an entry per output channel: y = clamp(int32(((sum + bias) * multiplier + 2^(shift-1)) >> shift) + y_zero_point), with
+ * multipliers below 2^15. `least` and `most` are the clamp without the zero point. */
 typedef struct {
-    const int64_t *bias, *multiplier, *half, *shift;
+    const int64_t *bias;
+    const int32_t *bias32; /* the same where every sum with its bias fits int32; otherwise NULL */
+    const int32_t *multiplier, *shift;
     int32_t least, most, zero_point;
 } intq_requant16;
 

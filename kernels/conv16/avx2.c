@@ -23,6 +23,8 @@ INLINE void block(int rows, GEMM_TILE) {
 }
 static GEMM_ROWS(gemm, ROWS(6) ROWS(4) ROWS(2) ROWS(1))
 
+#include "conv16/requant256.h"
+
 #define CONV16_GEMM gemm
 #define CONV16_COLUMNS 16
 #define CONV16_FLAGS 0

@@ -6,6 +6,8 @@
 #define DOT(sum, left, right) _mm512_dpwssd_epi32(sum, left, right)
 #include "gemm/rows512.inc"
 
+#include "conv16/requant512.h"
+
 #define CONV16_GEMM gemm
 #define CONV16_COLUMNS 64
 #define CONV16_FLAGS INTQ_NARROW_PANELS

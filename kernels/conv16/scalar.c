@@ -1,7 +1,7 @@
 /* conv16 in plain C, and the preparation that all rows share. */
 #include <stdlib.h>
 
-#include "kernels.h"
+#include "conv16/requant_plain.h"
 
 static void gemm(int64_t m, int64_t n, int64_t segs, int64_t k, const int8_t *a, int64_t lda, const int64_t *seg_offset, const int8_t *b,
                  const int32_t *init, int32_t *acc) {

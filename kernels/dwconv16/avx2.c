@@ -2,7 +2,7 @@
 #ifndef __AVX2__
 #error "compile with the flags of avx2 in isa.def"
 #endif
-#include <immintrin.h>
+#include "conv16/requant256.h"
 
 #define DW16_CHANNELS 16
 #define DW16_LANES 2

@@ -2,7 +2,7 @@
 #ifndef __AVX512VNNI__
 #error "compile with the flags of avx512vnni in isa.def"
 #endif
-#include <immintrin.h>
+#include "conv16/requant512.h"
 
 #define DW16_CHANNELS 32
 #define DW16_LANES 4

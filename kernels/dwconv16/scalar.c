@@ -1,4 +1,8 @@
 /* dwconv16 in plain C, and the packing that all rows share. */
+#include <string.h>
+
+#include "conv16/requant_plain.h"
+
 #define DW16_CHANNELS 16
 #define DW16_LANES 0
 #include "dwconv16/dwconv16.inc"
@@ -13,7 +17,7 @@ int64_t intq_dwconv16_prepare(intq_dwconv16 *p, int32_t channels, int32_t lanes,
     const int64_t taps = (int64_t)p->kh * p->kw, pairs = (taps + 1) / 2, blocks = (p->c + channels - 1) / channels;
     const int64_t weights = blocks * pairs * channels * 2, total = (weights + blocks * channels) * (int64_t)sizeof(int16_t);
     p->units = (int64_t)p->n * p->oh;
-    p->scratch_bytes = 2 * pairs * (int64_t)sizeof(int16_t *);
+    p->scratch_bytes = p->ow * 2 * pairs * (int64_t)sizeof(int16_t *);
     if (!packed) return total;
     int16_t *to = (int16_t *)packed;
     memset(packed, 0, (size_t)total);
