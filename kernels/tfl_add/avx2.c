@@ -5,11 +5,16 @@ static inline void store8(void *p, __m256i v) {
     _mm_storel_epi64((__m128i *)p, _mm_packs_epi16(half, half));
 }
 
-#define KERNEL_NAME intq_tfl_add_s8_avx2
+static inline void store16(void *p, __m256i v) {
+    _mm_storeu_si128((__m128i *)p, _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1)));
+}
+
 #define LANES 8
 #define V __m256i
 #define LOAD8(p) _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(p)))
 #define STORE8(p, v) store8(p, v)
+#define LOAD16(p) _mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(p)))
+#define STORE16(p, v) store16(p, v)
 #define SET1(x) _mm256_set1_epi32(x)
 #define SET64(x) _mm256_set1_epi64x(x)
 #define ADD32 _mm256_add_epi32
@@ -25,3 +30,6 @@ static inline void store8(void *p, __m256i v) {
 #define MIN32 _mm256_min_epi32
 #define MAX32 _mm256_max_epi32
 #include "add.inc"
+
+TFL_ADD(intq_tfl_add_s8_avx2, 1)
+TFL_ADD(intq_tfl_add_s16_avx2, 2)

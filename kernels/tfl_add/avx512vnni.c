@@ -1,10 +1,11 @@
 #include <immintrin.h>
 
-#define KERNEL_NAME intq_tfl_add_s8_avx512vnni
 #define LANES 16
 #define V __m512i
 #define LOAD8(p) _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(p)))
 #define STORE8(p, v) _mm_storeu_si128((__m128i *)(p), _mm512_cvtepi32_epi8(v))
+#define LOAD16(p) _mm512_cvtepi16_epi32(_mm256_loadu_si256((const __m256i *)(p)))
+#define STORE16(p, v) _mm256_storeu_si256((__m256i *)(p), _mm512_cvtepi32_epi16(v))
 #define SET1(x) _mm512_set1_epi32(x)
 #define SET64(x) _mm512_set1_epi64(x)
 #define ADD32 _mm512_add_epi32
@@ -20,3 +21,6 @@
 #define MIN32 _mm512_min_epi32
 #define MAX32 _mm512_max_epi32
 #include "add.inc"
+
+TFL_ADD(intq_tfl_add_s8_avx512vnni, 1)
+TFL_ADD(intq_tfl_add_s16_avx512vnni, 2)

@@ -28,14 +28,20 @@ static inline pair load8(const int8_t *p) {
     const int16x8_t v = vmovl_s8(vld1_s8(p));
     return (pair){{vmovl_s16(vget_low_s16(v)), vmovl_high_s16(v)}};
 }
+static inline pair load16(const int16_t *p) {
+    const int16x8_t v = vld1q_s16(p);
+    return (pair){{vmovl_s16(vget_low_s16(v)), vmovl_high_s16(v)}};
+}
+static inline void store16(int16_t *p, pair v) { vst1q_s16(p, vcombine_s16(vmovn_s32(v.v[0]), vmovn_s32(v.v[1]))); }
 static inline void store8(int8_t *p, pair v) { vst1_s8(p, vmovn_s16(vcombine_s16(vmovn_s32(v.v[0]), vmovn_s32(v.v[1])))); }
 
-#define KERNEL_NAME intq_tfl_add_s8_neon
 #define HAS_HIGH_MUL
 #define LANES 8
 #define V pair
 #define LOAD8 load8
 #define STORE8 store8
+#define LOAD16 load16
+#define STORE16 store16
 #define SET1 set1
 #define ADD32 add32
 #define SUB32 sub32
@@ -45,3 +51,6 @@ static inline void store8(int8_t *p, pair v) { vst1_s8(p, vmovn_s16(vcombine_s16
 #define MIN32 min32
 #define MAX32 max32
 #include "tfl_add/add.inc"
+
+TFL_ADD(intq_tfl_add_s8_neon, 1)
+TFL_ADD(intq_tfl_add_s16_neon, 2)
