@@ -22,9 +22,10 @@ import lowbit
 import test_coded as codes
 import test_lowbit_sparse as zeros
 import test_planes as planes
+import wide
 
 KERNELS = Path(__file__).parent.parent / "kernels"
-FAMILIES = {**generate.FAMILIES, **lowbit.FAMILIES}
+FAMILIES = {**generate.FAMILIES, **lowbit.FAMILIES, **wide.FAMILIES}
 CC = ["aarch64-linux-gnu-gcc", "-std=gnu11", "-fwrapv", "-ffp-contract=off", "-fno-strict-aliasing", "-Wall", "-Wextra", f"-I{KERNELS}"]
 MACHINES = [  # QEMU's CPU, the set to run, whether that CPU has it
     ("cortex-a53", "neon", True), ("cortex-a53", "neon_dotprod", False), ("cortex-a76", "neon_dotprod", True), ("cortex-a76", "neon_i8mm", False),
@@ -116,23 +117,25 @@ def test_linear_codes(objects: list[str], tmp_path: Path, monkeypatch: pytest.Mo
     everywhere(compile_cases(cases, objects, tmp_path), len(cases))
 
 
-def test_sums_of_tflite(objects: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+def test_sums_of_tflite(dtype: str, objects: list[str], tmp_path: Path) -> None:
     """tfl_add: broadcasting, tails, both signs, factors of one half (which are exact), and shifts of the sum both ways."""
-    cases, rng = [], np.random.default_rng(7)
+    cases, rng, least, most = [], np.random.default_rng(7), np.iinfo(dtype).min, np.iinfo(dtype).max
     for i, (a, b) in enumerate((((1, 3, 37), (1, 3, 37)), ((1, 5, 16), (1, 5, 1)), ((1, 1, 9), (1, 4, 9)), ((1, 8), (1, 8)), ((1, 70), (1, 1)))):
         for halves in range(4):
             g = Graph("sum")
             for name, shape in (("a", a), ("b", b), ("y", np.broadcast_shapes(a, b))):
-                g.tensor(name, shape, zero_point=int(rng.integers(-128, 128)))
+                g.tensor(name, shape, dtype, zero_point=int(rng.integers(-128, 128)) if dtype == "int8" else 0)
             m = [1 << 30 if halves >> j & 1 else int(rng.integers(1 << 30, 1 << 31)) for j in range(2)]
             s = [0 if halves >> j & 1 else int(rng.integers(-6, 1)) for j in range(2)]
             up = int(rng.choice([-22, -19, -16, -1, 2]))
-            more = {"multiplier": int(rng.integers(1 << 30, 1 << 31)), "sign": int(rng.choice([-1, 1])), "lo": int(rng.choice([-128, -20]))}
-            g.node(REGISTRY["tfl_add"](left=20 if up < 0 else 4, m1=m[0], s1=s[0], m2=m[1], s2=s[1], shift=up, hi=127, **more), ["a", "b"], ["y"])
+            more = {"multiplier": int(rng.integers(1 << 30, 1 << 31)), "sign": int(rng.choice([-1, 1])), "lo": int(rng.choice([least, -20]))}
+            left = 4 if up > 0 else 20 if dtype == "int8" else 15
+            g.node(REGISTRY["tfl_add"](left=left, m1=m[0], s1=s[0], m2=m[1], s2=s[1], shift=up, hi=most, **more), ["a", "b"], ["y"])
             for ports, name in ((g.inputs, "a"), (g.inputs, "b"), (g.outputs, "y")):
                 ports.append(Port(name=name, tensor=name, shape=g.of(name).shape, perm=tuple(range(len(g.of(name).shape)))))
             model = Model(g)
-            xs = {name: rng.integers(-128, 128, shape, dtype=np.int8) for name, shape in (("a", a), ("b", b))}
+            xs = {name: rng.integers(least, most, shape, dtype=dtype, endpoint=True) for name, shape in (("a", a), ("b", b))}
             y = Session(model, backend="reference").run_quantized(xs)
             np.testing.assert_array_equal(Session(model).run_quantized(xs), y)
             cases.append(Case(f"s{i}{halves}", model, [(list(xs.values()), [y])]))
@@ -153,4 +156,4 @@ def test_networks(name: str, objects: list[str], tmp_path: Path) -> None:
 def test_every_neon_row_is_in_the_cases() -> None:
     """A new op with a NEON row must be among the families."""
     ops = {row[0] for macro in ("KERNEL", "PREPARED") for row in defs.rows("kernels.def", macro) if row[2].startswith("neon")}
-    assert ops <= set(FAMILIES) | {"conv2d", "planes", "spconv2d", "tfl_add"}
+    assert ops <= set(FAMILIES) | {"conv2d", "planes", "spconv2d", "tfl_add", "conv16", "dwconv16"}  # the last two: what tfl_conv2d becomes
