@@ -35,6 +35,17 @@ typedef struct {
 INLINE __mmask16 mask16(int64_t n) { return (__mmask16)(n >= 16 ? 0xFFFF : n <= 0 ? 0 : (1u << n) - 1); }
 INLINE __mmask64 mask64(int64_t n) { return n >= 64 ? ~UINT64_C(0) : n <= 0 ? 0 : (UINT64_C(1) << n) - 1; }
 
+/* 16 of the 64 bytes of a vector to memory. The compiler would take them to a register first, on the port that all shuffles share. */
+#define QUARTER(lane) __asm__("vextracti32x4 $" #lane ", %1, %0" : "=m"(*(__m128i_u *)to) : "v"(v))
+INLINE void store_quarter(void *to, __m512i v, int lane) {
+    switch (lane) {
+    case 0: _mm_storeu_si128((__m128i_u *)to, _mm512_castsi512_si128(v)); break;
+    case 1: QUARTER(1); break;
+    case 2: QUARTER(2); break;
+    default: QUARTER(3);
+    }
+}
+
 /* n <= 64 entries of one parameter array, in the layout; the others are 0. */
 INLINE void rq512_gather(__m512i *v, const int32_t *from, int64_t n, rq512_layout layout) {
     const int64_t width = layout % RQ_LANES == RQ_PAIR ? 32 : layout % RQ_LANES == RQ_QUAD ? 16 : 64;
@@ -70,7 +81,6 @@ INLINE void rq512_load_q15(rq512 *p, const intq_requant *rq, int64_t channel, in
     rq512_begin(p, rq, channel, n, layout);
     p->m[0] = _mm512_packs_epi32(p->m[0], p->m[1]);
     p->m[1] = _mm512_packs_epi32(p->m[2], p->m[3]);
-    p->zero_point = _mm512_set1_epi16((int16_t)(rq->zero_point * 64 + 32));
 }
 INLINE void rq512_load_shift(rq512 *p, const intq_requant *rq, int64_t channel, int64_t n, rq512_layout layout) {
     rq512_begin(p, rq, channel, n, layout);
@@ -141,8 +151,10 @@ INLINE __m512i rq512_q15(const rq512 *p, __m512i *a, int bias, int left, rq512_l
     }
     const __m512i second = layout == RQ_PAIR || layout == RQ_QUAD ? p->m[0] : p->m[1];
     __m512i x = _mm512_mulhrs_epi16(_mm512_packs_epi32(a[0], a[1]), p->m[0]), y = _mm512_mulhrs_epi16(_mm512_packs_epi32(a[2], a[3]), second);
-    x = _mm512_srai_epi16(_mm512_adds_epi16(x, p->zero_point), 6);
-    y = _mm512_srai_epi16(_mm512_adds_epi16(y, p->zero_point), 6);
+    /* (x + 32) >> 6 as a product, (x * 512 + 2^14) >> 15: shifts and saturating sums of whole vectors have one port, which the shifts above fill */
+    const __m512i by = _mm512_set1_epi16(512);
+    x = _mm512_add_epi16(_mm512_mulhrs_epi16(x, by), p->zero_point);
+    y = _mm512_add_epi16(_mm512_mulhrs_epi16(y, by), p->zero_point);
     return rq512_bytes(p, x, y, layout);
 }
 /* A copy of what q15 needs, field by field, so that it stays in registers through a loop of repeated parameters. */
