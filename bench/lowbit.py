@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ..errors import InputError
 from ..graph import Array, Graph, Port
 from ..kernels.fixed_point import requantize_params
 from ..ops import REGISTRY, sparse
-from . import gemv, peaks, shapes
+from . import gemv, peaks, shapes, whole
 from .environment import describe
 from .timing import Sample, interleave
 
@@ -96,36 +97,47 @@ def forced(graph: Graph, name: str, isa: str) -> Session:
         sparse.SHAPES.update(limits)
 
 
-Make = Callable[[float, tuple[int, int]], Graph]  # a layer with a share of its blocks zero
+@dataclass(frozen=True)
+class Layer:
+    """A layer to prune: its graph from weights [O, KH, KW, C] or [N, K]; the network that has it, or "", and how often."""
+
+    weights: tuple[int, ...]
+    graph: Callable[[Array], Graph]
+    network: str = ""
+    count: int = 1
 
 
-def _layer(shape: tuple[int, int, int, int], share: float, block: tuple[int, int]) -> Graph:
-    return _conv(shape, _pruned((shape[2], shape[3], shape[3], shape[1]), share, block))
-
-
-def _case(case: shapes.Case, share: float, block: tuple[int, int]) -> Graph:
+def _case(case: shapes.Case, w: Array) -> Graph:
     graph = case.graph()
-    graph.constants["c1"] = _pruned(case.inputs[1].shape, share, block)
+    graph.constants["c1"] = w
     return graph
 
 
-def made(networks: Sequence[str]) -> dict[str, Make]:
+def made(networks: Sequence[str]) -> dict[str, Layer]:
     """The layers to prune, by label: those of networks whose name starts as one of these (`shapes.csv`), or SHAPES. Raises InputError."""
     if not networks:
-        return {label: functools.partial(_layer, shape) for label, shape in SHAPES.items()}
+        return {label: Layer((s[2], s[3], s[3], s[1]), functools.partial(_conv, s)) for label, s in SHAPES.items()}
     found = [c for c in shapes.read() if c.op in ("conv2d", "dense") and any(c.network.startswith(name) for name in networks)]
     if not found:
         raise InputError("no network of shapes.csv is named so")
-    return {f"{c.network}: {c.label}": functools.partial(_case, c) for c in found if json.loads(c.attrs).get("groups", 1) == 1}
+    return {f"{c.network}: {c.label}": Layer(c.inputs[1].shape, functools.partial(_case, c), c.network, c.count)
+            for c in found if json.loads(c.attrs).get("groups", 1) == 1}  # fmt: skip
 
 
 def sparsity(isa: str, networks: Sequence[str] = (), rounds: int = 11, seconds: float = 0.002) -> list[dict[str, Any]]:
-    """One row per shape, format and share of zeros: median milliseconds dense and sparse, their ratio round by round, and whether bytes agree."""
+    """One row per shape, format and share of zeros: median milliseconds dense and sparse, their ratio round by round, and whether bytes agree.
+
+    For networks a row also has `network`, `count`, and `least_ms`: the layer with no more than a block for every output (`whole.nearly_empty`).
+    """
     rows = []
-    for label, make in made(networks).items():
+    for label, layer in made(networks).items():
+        more = {}
+        if networks:
+            floor = forced(layer.graph(whole.nearly_empty(layer.weights)), "b16x4", isa)
+            more = {"network": layer.network, "count": layer.count, "least_ms": interleave([floor.invoke], rounds, seconds)[0].median * 1e3}
         for name, (variant, block) in FORMATS.items():
             for share in SHARES if not networks else MOSTLY:
-                graph = make(share, block)
+                graph = layer.graph(_pruned(layer.weights, share, block))
                 sessions = [forced(graph, form, isa) for form in ("dense", variant)]
                 if not any(f"spconv2d_{variant}" in kernel for _, kernel in sessions[1].kernels()):
                     continue  # no kernel of this instruction set, or more than half of the weights are left
@@ -133,7 +145,7 @@ def sparsity(isa: str, networks: Sequence[str] = (), rounds: int = 11, seconds: 
                 same = np.array_equal(*(s.run_quantized(x) for s in sessions))
                 dense, skipping = interleave([s.invoke for s in sessions], rounds, seconds)
                 rows.append({"shape": label, "format": name, "share": share, "dense_ms": dense.median * 1e3, "sparse_ms": skipping.median * 1e3,
-                             "ratio": ratio(dense, skipping), "same": same})  # fmt: skip
+                             "ratio": ratio(dense, skipping), "same": same, **more})  # fmt: skip
     return rows
 
 
@@ -176,6 +188,8 @@ def run(what: list[str], isa: str, networks: Sequence[str] = ()) -> dict[str, An
     if "sparsity" in what:
         result["sparsity"] = sparsity(isa, networks)
         result["break_even"] = break_even(result["sparsity"])
+        if networks:
+            result["networks"] = whole.totals(result["sparsity"])
     if "bits" in what:
         result["bits"] = bits(isa)
         result["from_memory"] = gemv.measure("avx512vnni" if isa == "avx512bitalg" else isa, 11, 0.01)
@@ -197,7 +211,7 @@ def tables(result: dict[str, Any]) -> list[Any]:
     from rich.table import Table
 
     made = []
-    for key in ("sparsity", "break_even", "bits", "from_memory"):
+    for key in ("sparsity", "break_even", "networks", "bits", "from_memory"):
         if key not in result:
             continue
         table = Table(title=key)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from intq.bench import accuracy, cli, gemv, kernels, lowbit, models, networks, peaks, peers, profile, shapes, show, timing
+from intq.bench import accuracy, cli, gemv, kernels, lowbit, models, networks, peaks, peers, profile, shapes, show, timing, whole
 from intq.errors import Error, InputError
 from intq.kernels.table import lib
 from intq.ops import coded
@@ -244,6 +244,26 @@ def test_crossover_curves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert {row["bits"] for row in found["bits"]} == {"binary", "w1a1", "w1a2", "w2a2"}
     assert {row["weights"][:6] for row in found["from_memory"]} >= {"8 bits", "4 bits", "2 bits", "1 bits"}
     assert (tmp_path / "c.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@native
+def test_a_network_in_sparse_forms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Layers of a network: each with its least time, and the sums over all of them."""
+    monkeypatch.setattr(lowbit, "interleave", lambda calls, rounds, seconds: timing.interleave(calls, 2, 1e-5))
+    found = lowbit.run(["sparsity"], "auto", ["ad_"])
+    assert all(row["same"] and row["least_ms"] > 0 for row in found["sparsity"])
+    assert {row["network"] for row in found["networks"]} == {"ad_autoencoder"}
+    assert all(row["planned_ms"] <= min(row["sparse_ms"], row["dense_ms"]) for row in found["networks"])
+
+
+def test_sums_over_a_network() -> None:
+    """Layers count as often as the network has them; one without the form counts as dense."""
+    row = {"network": "n", "format": "f", "share": 0.9, "least_ms": 1.0}
+    layers = (("a", 2, 4.0, 2.0, "f"), ("b", 1, 3.0, 5.0, "f"), ("c", 1, 1.0, 1.0, "g"))
+    rows = [{**row, **dict(zip(("shape", "count", "dense_ms", "sparse_ms", "format"), layer, strict=True))} for layer in layers]
+    first = whole.totals(rows)[0]
+    assert (first["dense_ms"], first["sparse_ms"], first["planned_ms"]) == (12, 10, 8)
+    assert (first["ratio"], first["planned_ratio"], first["limit"]) == (1.2, 1.5, 3)
 
 
 @native
