@@ -84,10 +84,14 @@ class Line:
 
 
 INNER4 = {"base": "best", "weights": "int4", "keep_int8": ["first", "last"]}
+WIDE = {"base": "balanced", "activations": "int16"}
 LINES = [
     Line("resnet8", "balanced, W8A8", {"base": "balanced"}, 0.3, 96),
     Line("resnet20", "balanced, W8A8", {"base": "balanced"}, 0.3, 98),
     Line("mobilenet_v2", "balanced, W8A8", {"base": "balanced"}, 0.5, 97),
+    Line("resnet8", "balanced, W8A16", WIDE, 0.3, 98),
+    Line("resnet20", "balanced, W8A16", WIDE, 0.3, 99),
+    Line("mobilenet_v2", "balanced, W8A16", WIDE, 0.5, 99),
     Line("resnet8", "best, W4A8, first and last int8", INNER4, 1.0),
     Line("resnet20", "best, W4A8, first and last int8", INNER4, 1.0),
     Line("mobilenet_v2", "best, W4A8, mixed, at most 5.0 bits", {"base": "best", "budget": {"bits": 5.0}}, 2.0, 90),
