@@ -13,14 +13,20 @@ static void store(void *y, int64_t i, int32_t size, int32_t v) {
     else ((int32_t *)y)[i] = v;
 }
 
+/* Sizes are constants at every call. */
+static inline __attribute__((always_inline)) void look_up(const intq_tfl_lut *p, void *const *io, int64_t from, int64_t to, int x_size, int y_size) {
+    for (int64_t i = from; i < to; i++) {
+        const int64_t at = x_size == 1 ? ((const uint8_t *)io[0])[i] : ((const uint16_t *)io[0])[i];
+        memcpy((uint8_t *)io[1] + i * y_size, p->table + at * y_size, (size_t)y_size);
+    }
+}
 KERNEL(tfl_lut_any) {
     const intq_tfl_lut *p = params;
-    const int64_t stop = end * 4096 < p->count ? end * 4096 : p->count;
+    const int64_t from = begin * 4096, to = end * 4096 < p->count ? end * 4096 : p->count;
     (void)scratch;
-    for (int64_t i = begin * 4096; i < stop; i++) {
-        const int64_t at = p->x_size == 1 ? ((const uint8_t *)io[0])[i] : ((const uint16_t *)io[0])[i];
-        memcpy((uint8_t *)io[1] + i * p->y_size, p->table + at * p->y_size, (size_t)p->y_size);
-    }
+    if (p->x_size == 1 && p->y_size == 2) look_up(p, io, from, to, 1, 2);
+    else if (p->x_size == 2 && p->y_size == 2) look_up(p, io, from, to, 2, 2);
+    else look_up(p, io, from, to, p->x_size, p->y_size);
 }
 
 KERNEL(tfl_rescale_any) {
