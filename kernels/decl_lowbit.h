@@ -9,6 +9,7 @@ typedef struct {
     const int8_t *blocks;  /* (prepare) */
     int64_t pixels, lists; /* (prepare) output pixels of a unit; panels of 16 channels, or channels */
     int64_t rows, pitch;   /* (prepare) output rows of a unit that reads rows of the image, `pitch` pixels apart; 0: units are runs of pixels */
+    int64_t columns;       /* (prepare) pixels of the rows that a unit's columns are made of; 0: made otherwise, or none */
     int64_t depth, chunks; /* (prepare) this and the next two: pixels16_pack.inc. The lists of the first `depth` of each tap's K, then of the next */
     const int32_t *order, *from, *to;
     int64_t vectors, strips, reach, slots;

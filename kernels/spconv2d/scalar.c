@@ -26,7 +26,7 @@ static void plan(intq_spconv2d *p, int64_t width, int unsigned_operands) {
     p->units = ((int64_t)c->n * c->oh * c->ow + p->pixels - 1) / p->pixels;
     c->band = SP_LANES; /* conv_fill_columns keeps input rows behind that many pixels */
     p->scratch_bytes = SP_LANES * SP_TILE * 8 + SP_LANES * c->lda * 2 + conv_columns_bytes(c) + c->kh * conv_padded_width(c) * c->c + 4 * INTQ_SLACK;
-    p->rows = p->pitch = 0;
+    p->rows = p->pitch = p->columns = 0;
     if (!unsigned_operands) return;
     const int64_t pitch = (int64_t)(c->ow - 1) * c->stride_w + 1 + (int64_t)(c->kw - 1) * c->dilation_w, all = (int64_t)c->n * c->oh * c->ow;
     if (sp_direct(c)) {
@@ -141,9 +141,22 @@ static int64_t csr_list(const intq_spconv2d *p, int64_t list, int32_t *offset, i
     }
 }
 
+/* A window over taps of few channels holds more of them in columns than in rows of the image. */
+static void plan_columns(intq_spconv2d *p) {
+    intq_conv2d *c = &p->conv;
+    if (!p->pitch || p->rows > 1 || c->kh == 1 || c->kw * c->c > SP_SHORT || c->dilation_w > 1 || c->seg_k <= SP_WINDOW) return;
+    p->columns = p->pitch;
+    p->pitch = 0;
+    p->pixels = c->ow;
+    p->units = (int64_t)c->n * c->oh;
+    c->lda = conv_round_up((c->kh - 1) * c->kw * c->c + SP_SHORT, 64);
+    p->scratch_bytes = c->ow * (SP_TILE * 4 + c->lda) + c->kh * p->columns * c->c + 4 * INTQ_SLACK;
+}
+
 int64_t intq_spconv2d_prepare_csr(intq_spconv2d *p, uint8_t *packed, int32_t flipped) {
     intq_conv2d *c = &p->conv;
     plan(p, 16, flipped != 0);
+    plan_columns(p);
     int64_t count = 0;
     for (int64_t i = 0; i < p->lists; i++) count += csr_list(p, i, NULL, NULL);
     const int64_t firsts = conv_round_up((p->lists + 1) * 4, 64), offsets = conv_round_up(count * 4, 64);

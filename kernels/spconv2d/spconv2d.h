@@ -3,8 +3,9 @@
 #define INTQ_SPCONV2D_H
 #include "conv2d/conv2d.inc"
 
-/* SP_ROWS: pixels of a unit of b16x4, whose lanes are channels; SP_LANES: of b1x4 as the compiler vectorizes it; SP_TILE: channels finished together. */
-enum { SP_ROWS = 48, SP_LANES = 64, SP_TILE = 64, SP_WINDOW = 64, SP_PITCH = 128 };
+/* SP_ROWS: pixels of a unit of b16x4, whose lanes are channels; SP_LANES: of b1x4 as the compiler vectorizes it; SP_TILE: channels finished together;
+ * SP_SHORT: bytes of a row of taps that is copied as one. */
+enum { SP_ROWS = 48, SP_LANES = 64, SP_TILE = 64, SP_WINDOW = 64, SP_PITCH = 128, SP_SHORT = 32 };
 
 /* How blocks are packed: SP_DOT4 for dot products of 4 bytes ([channel][4]) on unsigned operands, SP_PLAIN ([4][channel]) on signed ones. */
 typedef enum { SP_PLAIN, SP_DOT4 } sp_packing;
@@ -78,10 +79,24 @@ static inline int64_t sp_at(const intq_spconv2d *p, int64_t k) {
     return (tap / c->kw * c->dilation_h * p->pitch + tap % c->kw * c->dilation_w) * c->c + k % c->c;
 }
 
+/* The columns of a row of outputs, whose kernel rows are short: from the rows of the image, which go behind them first. */
+static inline sp_unit sp_columns(const intq_spconv2d *p, const int8_t *x, int64_t unit, int8_t *a, int flip) {
+    const intq_conv2d *c = &p->conv;
+    const int64_t n = unit / c->oh, oy = unit % c->oh, bytes = (int64_t)c->kw * c->c, step = (int64_t)c->stride_w * c->c;
+    const int64_t width = p->columns * c->c;
+    int8_t *rows = a + (int64_t)c->ow * c->lda;
+    for (int64_t kh = 0; kh < c->kh; kh++)
+        conv_copy_row(c, rows + kh * width, x + n * c->h * c->w * c->c, oy * c->stride_h - c->pad_top + kh * c->dilation_h, -(int64_t)c->pad_left,
+                      p->columns, flip);
+    for (int64_t i = 0; i < c->ow; i++, a += c->lda)
+        for (int64_t kh = 0; kh < c->kh; kh++) memcpy(a + kh * bytes, rows + kh * width + i * step, SP_SHORT); /* too much: what comes next overwrites it */
+    return (sp_unit){c->ow, 1, c->ow, 0, unit * c->ow};
+}
+
 /* Brings a unit's operands to `a`; `flip`: as unsigned bytes. */
 static inline sp_unit sp_begin(const intq_spconv2d *p, const int8_t *x, int64_t unit, int8_t *a, int flip) {
     const intq_conv2d *c = &p->conv;
-    if (!p->pitch) {
+    if (!p->rows) {
         const int64_t first = unit * p->pixels, pixels = conv_min(p->pixels, (int64_t)c->n * c->oh * c->ow - first);
         if (flip && sp_direct(c) && c->lda == c->c)
             sp_copy(a, x + first * c->c, pixels * c->c, flip);
@@ -89,6 +104,7 @@ static inline sp_unit sp_begin(const intq_spconv2d *p, const int8_t *x, int64_t 
             sp_fill(c, x, first, pixels, a, flip);
         return (sp_unit){pixels, 1, pixels, 0, first};
     }
+    if (p->columns) return sp_columns(p, x, unit, a, flip);
     const int64_t per = (c->oh + p->rows - 1) / p->rows, n = unit / per, oy = unit % per * p->rows, rows = conv_min(p->rows, c->oh - oy);
     const int8_t *image = x + n * c->h * c->w * c->c;
     for (int64_t r = 0; r < rows + (c->kh - 1) * c->dilation_h; r++)

@@ -152,7 +152,8 @@ INLINE __m512i rq512_q15(const rq512 *p, __m512i *a, int bias, int left, rq512_l
     const __m512i second = layout == RQ_PAIR || layout == RQ_QUAD ? p->m[0] : p->m[1];
     __m512i x = _mm512_mulhrs_epi16(_mm512_packs_epi32(a[0], a[1]), p->m[0]), y = _mm512_mulhrs_epi16(_mm512_packs_epi32(a[2], a[3]), second);
     /* (x + 32) >> 6 as a product, (x * 512 + 2^14) >> 15: shifts and saturating sums of whole vectors have one port, which the shifts above fill */
-    const __m512i by = _mm512_set1_epi16(512);
+    __m512i by = _mm512_set1_epi16(512);
+    __asm__("" : "+v"(by)); /* else it is made anew where registers are short, on the port of all shuffles */
     x = _mm512_add_epi16(_mm512_mulhrs_epi16(x, by), p->zero_point);
     y = _mm512_add_epi16(_mm512_mulhrs_epi16(y, by), p->zero_point);
     return rq512_bytes(p, x, y, layout);
