@@ -134,3 +134,12 @@ def test_an_output_without_a_batch_in_front_is_refused() -> None:
 
     with pytest.raises(UnsupportedError, match=r"\(10, 1, 32\) for one sample; way out: keep the batch in axis 0"):
         convert(exported(Turned(), False), calibration=np.ones((4, 10, 32), np.float32))
+
+
+def test_tokens_stay_as_they_lie() -> None:
+    """Neither a normalization nor a linear layer asks for another order of tokens than the one before left."""
+    torch.manual_seed(3)
+    net = nn.Sequential(nn.LayerNorm(32), nn.Linear(32, 32), nn.LayerNorm(32), nn.Linear(32, 8))
+    x = np.random.default_rng(0).normal(size=(4, 10, 32)).astype(np.float32)
+    model = convert(exported(net, True), calibration=x, recipe="fast")
+    assert sum(node.attrs.op == "transpose" for node in model.graph.nodes) == 1  # the input, whose tokens are stored as columns

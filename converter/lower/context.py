@@ -117,15 +117,19 @@ class Context:
         rank = len(self.shape(name))
         return (0, *range(2, rank), 1) if rank >= 3 else tuple(range(rank))
 
+    def lies(self, name: str, order: tuple[int, ...]) -> bool:
+        """Whether a computed value is stored with its axes in `order`, so that reading it so moves nothing."""
+        return views.moves(self.view(name), order) == ((), ())
+
     def common_order(self, inputs: list[str], output: str) -> tuple[int, ...]:
         """An order of the axes that the computed inputs are stored in already where they agree; else the natural one."""
         natural, plain = self.natural(output), tuple(range(len(self.shape(output))))
         if natural == plain:
             return plain
         for name in inputs:
-            if name not in self.net.constants and views.moves(self.view(name), natural) == ((), ()):
+            if name not in self.net.constants and self.lies(name, natural):
                 return natural
-        agree = all(name in self.net.constants or views.moves(self.view(name), plain) == ((), ()) for name in inputs)
+        agree = all(name in self.net.constants or self.lies(name, plain) for name in inputs)
         return plain if agree else natural
 
     def stored(self, name: str, order: tuple[int, ...] | None = None, shape: tuple[int, ...] | None = None) -> str:

@@ -124,13 +124,20 @@ def reduced_axes(ctx: Context, node: Node) -> list[int]:
 
 
 def neighbours(ctx: Context, source: str, axes: list[int]) -> tuple[tuple[int, ...], list[int]]:
-    """An order to store a value in, in which the axes are neighbours, as the kernels want them, and where they are then."""
-    order = ctx.natural(source)
+    """An order to store a value in, in which the axes are neighbours, as the kernels want them, and where they are then.
+
+    It is the natural order or the source's where the axes are neighbours in it, of these the one that the value lies in already.
+    """
+    rank = len(ctx.shape(source))
+    fit = [order for order in (ctx.natural(source), tuple(range(rank))) if together(order, axes)]
+    fit.append((*(axis for axis in range(rank) if axis not in axes), *axes))
+    order = next((order for order in fit if ctx.lies(source, order)), fit[0])
+    return order, sorted(order.index(axis) for axis in axes)
+
+
+def together(order: tuple[int, ...], axes: list[int]) -> bool:
     where = sorted(order.index(axis) for axis in axes)
-    if where != list(range(where[0], where[0] + len(where))):
-        order = (*(axis for axis in range(len(order)) if axis not in axes), *axes)
-        where = [order.index(axis) for axis in axes]
-    return order, where
+    return where == list(range(where[0], where[0] + len(where)))
 
 
 @lowers("GlobalAveragePool", "ReduceMean", "ReduceSum")
