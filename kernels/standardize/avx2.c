@@ -23,3 +23,8 @@ INLINE void store(int8_t *y, ints v, int64_t count) {
     const int64_t eight = _mm_cvtsi128_si64(_mm_packs_epi16(words, words));
     memcpy(y, &eight, (size_t)(count >= LANES ? LANES : count));
 }
+INLINE int32_t total(ints v) {
+    int32_t sum = 0;
+    for (int lane = 0; lane < LANES; lane++) sum += v[lane];
+    return sum;
+}
