@@ -70,7 +70,7 @@ INLINE __m512i finish_vector(const job *j, const rq512 *params, int i, shape s) 
     const rq512_layout layout = s.tall ? RQ_QUAD : RQ_PAIR;
     __m512i a[4];
     for (int v = 0; v < 4; v++) a[v] = _mm512_load_si512(j->acc + 64 * i + 16 * v);
-    return s.q31 ? rq512_q31_double(params, a, 1, 0, layout) : rq512_q15(params, a, 1, s.left, layout);
+    return s.q31 ? rq512_q31_double(params, a, 1, 0, layout) : rq512_q15_held(params, a, s.left, layout);
 }
 /* What is too long to stand in every product is called. */
 static __attribute__((noinline)) __m512i finish_q31(const job *j, int i) { return finish_vector(j, j->q, i, (shape){.q31 = 1}); }

@@ -141,8 +141,8 @@ INLINE __m512i rq512_pack32(const rq512 *p, const __m512i *a, rq512_layout layou
 /* Which of four parameter vectors vector i takes: repeated ones once, in fewer registers. */
 INLINE int rq512_vector(int i, rq512_layout layout) { return layout == RQ_PAIR ? i & 1 : layout == RQ_QUAD ? 0 : i; }
 
-/* `bias`: whether p->b is still to be added; `left`: whether a channel shifts left. Constants at every call. */
-INLINE __m512i rq512_q15(const rq512 *p, __m512i *a, int bias, int left, rq512_layout layout) {
+/* `bias`: whether p->b is still to be added; `left`: whether a channel shifts left. Constants at every call. The first half: 16 bits in 64ths. */
+INLINE void rq512_q15_words(__m512i words[2], const rq512 *p, __m512i *a, int bias, int left, rq512_layout layout) {
     for (int i = 0; i < 4; i++) {
         const int k = rq512_vector(i, layout);
         if (bias) a[i] = _mm512_add_epi32(a[i], p->b[k]);
@@ -150,15 +150,26 @@ INLINE __m512i rq512_q15(const rq512 *p, __m512i *a, int bias, int left, rq512_l
         a[i] = _mm512_srav_epi32(a[i], p->s[k]);
     }
     const __m512i second = layout == RQ_PAIR || layout == RQ_QUAD ? p->m[0] : p->m[1];
-    __m512i x = _mm512_mulhrs_epi16(_mm512_packs_epi32(a[0], a[1]), p->m[0]), y = _mm512_mulhrs_epi16(_mm512_packs_epi32(a[2], a[3]), second);
-    /* (x + 32) >> 6 as a product, (x * 512 + 2^14) >> 15: shifts and saturating sums of whole vectors have one port, which the shifts above fill */
-    __m512i by = _mm512_set1_epi16(512);
-    __asm__("" : "+v"(by)); /* else it is made anew where registers are short, on the port of all shuffles */
-    x = _mm512_add_epi16(_mm512_mulhrs_epi16(x, by), p->zero_point);
-    y = _mm512_add_epi16(_mm512_mulhrs_epi16(y, by), p->zero_point);
-    return rq512_bytes(p, x, y, layout);
+    words[0] = _mm512_mulhrs_epi16(_mm512_packs_epi32(a[0], a[1]), p->m[0]);
+    words[1] = _mm512_mulhrs_epi16(_mm512_packs_epi32(a[2], a[3]), second);
 }
-/* A copy of what q15 needs, field by field, so that it stays in registers through a loop of repeated parameters. */
+INLINE __m512i rq512_q15(const rq512 *p, __m512i *a, int bias, int left, rq512_layout layout) {
+    /* (x + 32) >> 6 as a product, (x * 512 + 2^14) >> 15: shifts and saturating sums of whole vectors have one port, which the shifts above fill */
+    __m512i by = _mm512_set1_epi16(512), x[2];
+    __asm__("" : "+v"(by)); /* else it is made anew where registers are short, on the port of all shuffles */
+    rq512_q15_words(x, p, a, bias, left, layout);
+    for (int i = 0; i < 2; i++) x[i] = _mm512_add_epi16(_mm512_mulhrs_epi16(x[i], by), p->zero_point);
+    return rq512_bytes(p, x[0], x[1], layout);
+}
+/* Beside tile products, with parameters from rq512_hold_q15: the tiles are on the other port. */
+INLINE __m512i rq512_q15_held(const rq512 *p, __m512i *a, int left, rq512_layout layout) {
+    __m512i x[2];
+    rq512_q15_words(x, p, a, 1, left, layout);
+    for (int i = 0; i < 2; i++) x[i] = _mm512_srai_epi16(_mm512_adds_epi16(x[i], p->zero_point), 6);
+    return rq512_bytes(p, x[0], x[1], layout);
+}
+/* A copy of what q15 needs, field by field, so that it stays in registers through a loop of repeated parameters. Its zero point is in 64ths, with
+ * what rounds. */
 INLINE void rq512_hold_q15(rq512 *to, const rq512 *from, int left, rq512_layout layout) {
     for (int i = 0; i <= rq512_vector(1, layout); i++) {
         to->b[i] = from->b[i];
@@ -166,7 +177,7 @@ INLINE void rq512_hold_q15(rq512 *to, const rq512 *from, int left, rq512_layout 
         to->s[i] = from->s[i];
     }
     to->m[0] = from->m[0];
-    to->zero_point = from->zero_point;
+    to->zero_point = _mm512_add_epi16(_mm512_slli_epi16(from->zero_point, 6), _mm512_set1_epi16(32));
     to->lo = from->lo;
     to->hi = from->hi;
     to->clamp = from->clamp;
