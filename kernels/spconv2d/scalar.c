@@ -11,11 +11,12 @@ static int is_zero(const intq_conv2d *c, int64_t k, int64_t o, int64_t width, in
     return 1;
 }
 
-/* Of kernels with channels in the lanes: a unit's operands if pixels are read as they are, and its pixels; output pixels of a row that is worth a unit. */
+/* Of kernels with channels in the lanes: a unit's operands if pixels are read as they are, and its pixels; output pixels of a row that is worth
+ * a unit. */
 enum { UNIT_BYTES = 12 << 10, UNIT_PIXELS = 192, MANY_PIXELS = 24 };
 
-/* What every row needs to know but the weights: left operands `lda` apart, units, scratch. */
-static void plan(intq_spconv2d *p, int64_t width, int unsigned_operands) {
+/* What every row needs to know but the weights: left operands `lda` apart, units, scratch. `lanes`: 16 channels are in the lanes of vectors. */
+static void plan(intq_spconv2d *p, int64_t width, int lanes) {
     intq_conv2d *c = &p->conv;
     const int64_t k = (int64_t)c->kh * c->kw * c->c;
     c->segs = 1;
@@ -27,7 +28,7 @@ static void plan(intq_spconv2d *p, int64_t width, int unsigned_operands) {
     c->band = SP_LANES; /* conv_fill_columns keeps input rows behind that many pixels */
     p->scratch_bytes = SP_LANES * SP_TILE * 8 + SP_LANES * c->lda * 2 + conv_columns_bytes(c) + c->kh * conv_padded_width(c) * c->c + 4 * INTQ_SLACK;
     p->rows = p->pitch = p->columns = 0;
-    if (!unsigned_operands) return;
+    if (!lanes) return;
     const int64_t pitch = (int64_t)(c->ow - 1) * c->stride_w + 1 + (int64_t)(c->kw - 1) * c->dilation_w, all = (int64_t)c->n * c->oh * c->ow;
     if (sp_direct(c)) {
         c->lda = c->c;
@@ -59,22 +60,22 @@ static void fold(intq_conv2d *c, int32_t zero_point) {
     }
 }
 
-/* The next block of a list: from k on the first at[0], and how many weights, up to 4, whose operands lie side by side. 0: there is none. For dot
- * products blocks begin where something is, for others at multiples of 4. */
+/* The next block of a list: from k on the first at[0], and how many weights, up to 4, whose operands lie side by side. 0: there is none. With
+ * channels in lanes blocks begin where something is, else at multiples of 4. */
 static int64_t next_block(const intq_spconv2d *p, int64_t list, int64_t width, sp_packing packing, int64_t *at) {
     const intq_conv2d *c = &p->conv;
-    const int64_t k = (int64_t)c->kh * c->kw * c->c, step = packing == SP_DOT4 ? 1 : 4;
+    const int64_t k = (int64_t)c->kh * c->kw * c->c, step = packing != SP_PLAIN && width == 16 ? 1 : 4;
     while (*at < k && is_zero(c, k, list * width, width, *at, step)) *at += step;
     if (*at >= k) return 0;
     int64_t n = 1;
-    while (n < 4 && *at + n < k && (packing != SP_DOT4 || sp_at(p, *at + n) == sp_at(p, *at) + n)) n++;
+    while (n < 4 && *at + n < k && (step == 4 || sp_at(p, *at + n) == sp_at(p, *at) + n)) n++;
     return n;
 }
 
 int64_t intq_spconv2d_prepare(intq_spconv2d *p, uint8_t *packed, int64_t width, sp_packing packing) {
     intq_conv2d *c = &p->conv;
     const int64_t k = (int64_t)c->kh * c->kw * c->c;
-    plan(p, width, packing == SP_DOT4);
+    plan(p, width, packing != SP_PLAIN && width == 16);
     int64_t blocks = 0;
     for (int64_t i = 0; i < p->lists; i++)
         for (int64_t at = 0, n; (n = next_block(p, i, width, packing, &at)) > 0; at += n) blocks++;
@@ -91,7 +92,10 @@ int64_t intq_spconv2d_prepare(intq_spconv2d *p, uint8_t *packed, int64_t width, 
         for (int64_t at = 0, n; (n = next_block(p, i, width, packing, &at)) > 0; at += n, block += width * 4) {
             offset[count++] = (int32_t)(width == 1 ? at / 4 * SP_LANES * 16 : sp_at(p, at));
             for (int64_t j = 0; j < width && i * width + j < c->oc; j++)
-                for (int64_t q = 0; q < n; q++) block[packing == SP_DOT4 ? 4 * j + q : q * width + j] = c->weights[(i * width + j) * k + at + q];
+                for (int64_t q = 0; q < n; q++) {
+                    const int64_t to = packing == SP_DOT4 ? 4 * j + q : packing == SP_PAIR ? q / 2 * 2 * width + 2 * j + q % 2 : q * width + j;
+                    block[to] = c->weights[(i * width + j) * k + at + q];
+                }
         }
     }
     first[p->lists] = count;
@@ -99,8 +103,8 @@ int64_t intq_spconv2d_prepare(intq_spconv2d *p, uint8_t *packed, int64_t width, 
     return total;
 }
 
-/* What one step of csr takes: of each of `channels` rows of k weights, from next[] on, up to 4 whose operands lie in the SP_WINDOW from `from` on. Moves
- * `next` beyond them; writes them where `step` is not NULL. Returns how many. */
+/* What one step of csr takes: of each of `channels` rows of k weights, from next[] on, up to 4 whose operands lie in the SP_WINDOW from `from` on.
+ * Moves `next` beyond them; writes them where `step` is not NULL. Returns how many. */
 static int64_t csr_step(const intq_spconv2d *p, const int8_t *w, int64_t k, int64_t channels, int64_t from, int64_t *next, int8_t *step) {
     int64_t all = 0;
     for (int64_t j = 0; j < channels; j++)

@@ -7,8 +7,9 @@
  * SP_SHORT: bytes of a row of taps that is copied as one. */
 enum { SP_ROWS = 48, SP_LANES = 64, SP_TILE = 64, SP_WINDOW = 64, SP_PITCH = 128, SP_SHORT = 32 };
 
-/* How blocks are packed: SP_DOT4 for dot products of 4 bytes ([channel][4]) on unsigned operands, SP_PLAIN ([4][channel]) on signed ones. */
-typedef enum { SP_PLAIN, SP_DOT4 } sp_packing;
+/* How blocks are packed: SP_DOT4 for dot products of 4 bytes ([channel][4]) on unsigned operands, SP_PAIR for those of 2 ([2][channel][2]) and
+ * SP_PLAIN ([4][channel]) on signed ones. */
+typedef enum { SP_PLAIN, SP_PAIR, SP_DOT4 } sp_packing;
 
 int64_t intq_spconv2d_prepare(intq_spconv2d *p, uint8_t *packed, int64_t width, sp_packing packing);
 /* csr: a step holds 64 positions and 64 weights, 4 for each of 16 channels; position 4j + q, from the step's offset on, is what weight 4j + q of the
@@ -89,7 +90,8 @@ static inline sp_unit sp_columns(const intq_spconv2d *p, const int8_t *x, int64_
         conv_copy_row(c, rows + kh * width, x + n * c->h * c->w * c->c, oy * c->stride_h - c->pad_top + kh * c->dilation_h, -(int64_t)c->pad_left,
                       p->columns, flip);
     for (int64_t i = 0; i < c->ow; i++, a += c->lda)
-        for (int64_t kh = 0; kh < c->kh; kh++) memcpy(a + kh * bytes, rows + kh * width + i * step, SP_SHORT); /* too much: what comes next overwrites it */
+        for (int64_t kh = 0; kh < c->kh; kh++) /* too much: what comes next overwrites it */
+            memcpy(a + kh * bytes, rows + kh * width + i * step, SP_SHORT);
     return (sp_unit){c->ow, 1, c->ow, 0, unit * c->ow};
 }
 
@@ -98,7 +100,7 @@ static inline sp_unit sp_begin(const intq_spconv2d *p, const int8_t *x, int64_t 
     const intq_conv2d *c = &p->conv;
     if (!p->rows) {
         const int64_t first = unit * p->pixels, pixels = conv_min(p->pixels, (int64_t)c->n * c->oh * c->ow - first);
-        if (flip && sp_direct(c) && c->lda == c->c)
+        if (sp_direct(c) && c->lda == c->c)
             sp_copy(a, x + first * c->c, pixels * c->c, flip);
         else
             sp_fill(c, x, first, pixels, a, flip);
@@ -110,6 +112,12 @@ static inline sp_unit sp_begin(const intq_spconv2d *p, const int8_t *x, int64_t 
     for (int64_t r = 0; r < rows + (c->kh - 1) * c->dilation_h; r++)
         conv_copy_row(c, a + r * p->pitch * c->c, image, oy * c->stride_h - c->pad_top + r, -(int64_t)c->pad_left, p->pitch, flip);
     return (sp_unit){(rows - 1) * p->pitch + c->ow, rows, c->ow, p->pitch, (n * c->oh + oy) * c->ow};
+}
+
+/* How many bytes sp_begin brings at most, but for csr's columns. */
+static inline int64_t sp_operands(const intq_spconv2d *p) {
+    const intq_conv2d *c = &p->conv;
+    return p->pitch ? (p->rows + (int64_t)(c->kh - 1) * c->dilation_h) * p->pitch * c->c : p->pixels * c->lda;
 }
 
 static inline void sp_end(const intq_conv2d *c, const sp_unit *u, int64_t tile, int64_t channels, const int32_t *acc, const intq_requant *rq, int8_t *y) {
