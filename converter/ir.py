@@ -76,6 +76,7 @@ class Float:
         self.whole = False  # axis 0 is no batch: the source fixes it to another size than 1, and the network runs on exactly that
         self.levels: dict[str, tuple[float, int]] = {}  # scale and zero point of activations that the source rounds to a few levels
         self.signs: set[str] = set()  # activations of which nothing but the sign is read
+        self.masked: set[str] = set()  # sums of scores and a mask, which only a Softmax reads
         self.pinned: dict[str, tuple[float, int]] = {}  # scale and int8 zero point of activations that the source fixes
         self.quantized: dict[str, QuantizedConstant] = {}  # integers of constants that the source fixes
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from .binary.stream import HEADROOM, is_stream, joined
 from .ir import Float, Node
+from .passes.find_masks import HIDDEN
 from .quantize import SOFTMAX, QParam, probabilities, qparam
 
 _NAMES = """
@@ -20,6 +21,7 @@ DepthToSpace SpaceToDepth Resize Identity
 """
 MOVES = frozenset(_NAMES.split())
 NARROWER = 2.0  # an input of a Concat keeps its own scale where the shared one would be this many times wider and others read it too
+GONE = 10.0  # how far below the least score hidden ones end: e^-10 of a probability is left where all that is seen is as low as that
 UNIT = {"Sigmoid", "HardSigmoid"}
 SIGNED_UNIT = {"Tanh", "Softsign", "Erf", "Sin", "Cos"}
 
@@ -67,7 +69,7 @@ def observed(net: Float) -> list[str]:
     for node in net.nodes:
         if not moved(net, node) and fixed(net, node) is None:
             names += [name for name in node.outputs if name and net.values[name].dtype.startswith("float")]
-    return [name for name in names if name not in net.pinned]
+    return [name for name in names if name not in net.pinned and name not in net.masked]
 
 
 def ends(net: Float) -> frozenset[str]:
@@ -125,6 +127,10 @@ def assign(
         before = spans.get(root, (lo, hi))
         spans[root] = min(before[0], lo), max(before[1], hi)
         width[root] = max(width.get(root, 0), 8 if name in edge else min((bits or {}).get(name, 8), 8))
+    for node in net.nodes:
+        if node.output in net.masked and node.output not in pinned:
+            spans[sharing.find(node.output)] = _masked(net, node, spans[sharing.find(net.activations(node)[0])])
+            width[sharing.find(node.output)] = 8
     width.update({sharing.find(name): 8 for name in edge})
     result: dict[str, QParam] = {}
     for name in net.values:
@@ -139,6 +145,13 @@ def assign(
             if name in wide16 and result[name].dtype == "int8":
                 result[narrow_name(name)], result[name] = result[name], qparam(lo, hi, "int16")
     return result
+
+
+def _masked(net: Float, node: Node, scores: tuple[float, float]) -> tuple[float, float]:
+    """The range of scores and a mask: of the sums that are seen, and so far below that nothing is left of the hidden ones, which end there."""
+    (mask,) = (net.constants[name] for name in node.inputs if name in net.constants)
+    seen = mask[mask > HIDDEN]
+    return scores[0] + float(seen.min()) - GONE, scores[1] + float(seen.max())
 
 
 def narrow_name(name: str) -> str:

@@ -143,3 +143,29 @@ def test_tokens_stay_as_they_lie() -> None:
     x = np.random.default_rng(0).normal(size=(4, 10, 32)).astype(np.float32)
     model = convert(exported(net, True), calibration=x, recipe="fast")
     assert sum(node.attrs.op == "transpose" for node in model.graph.nodes) == 1  # the input, whose tokens are stored as columns
+
+
+class Causal(nn.Module):
+    """Attention of which a constant mask hides what comes later, by a sum or by `masked_fill`."""
+
+    def __init__(self, value: float, add: bool) -> None:
+        super().__init__()
+        self.qk, self.add, self.value = nn.Linear(32, 64), add, value
+        self.register_buffer("later", torch.triu(torch.ones(10, 10), 1).bool())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        q, k = self.qk(x).chunk(2, -1)
+        scores = q @ k.transpose(1, 2) * 0.4
+        mask = torch.zeros(10, 10).masked_fill(self.later, self.value)
+        return (scores + mask if self.add else scores.masked_fill(self.later, self.value)).softmax(-1) @ k
+
+
+@pytest.mark.parametrize("add", [True, False], ids=["added", "chosen"])
+@pytest.mark.parametrize("value", [-100.0, -1e4, -3.4e38, float("-inf")])
+def test_masks_cost_no_precision(value: float, add: bool) -> None:
+    torch.manual_seed(3)
+    net, x = Causal(value, add).eval(), np.random.default_rng(0).normal(size=(40, 10, 32)).astype(np.float32)
+    model = convert(exported(net, True), calibration=x[:32], recipe="fast")
+    with torch.no_grad():
+        assert signal_to_noise(net(torch.from_numpy(x[32:])).numpy(), Session(model).run(x[32:])) > 27
+    assert "mul" not in [node.attrs.op for node in model.graph.nodes]

@@ -41,6 +41,11 @@ def _operand(ctx: Context, node: Node, name: str, order: tuple[int, ...], rank: 
     array = ctx.net.constants[name].astype(np.float64)
     if wide[0] != 1 and not ctx.net.whole:
         raise Refused(f"the constant {name!r} varies along the batch", "keep the batch in axis 0")
+    if node.output in ctx.net.masked:  # no farther than the hidden scores reach the end of the output's range
+        y, (x,) = ctx.param(node.output), (ctx.param(other) for other in ctx.net.activations(node))
+        array = np.maximum(array, y.scale * (y.low - y.zero_point) - x.scale * (x.high - x.zero_point))
+    if not np.isfinite(array).all():
+        raise Refused(f"the constant {name!r} is infinite or not a number", "put finite numbers in its place")
     param = qparam(float(array.min()), float(array.max())) if array.size else QParam(1.0, 0)
     q = param.quantize(array.reshape(wide).transpose(order))
     return ctx.put(f"{node.name}/{name}", q, param.scale, param.zero_point), param

@@ -12,6 +12,7 @@ from .channelwise import channelwise_to_affine
 from .convtranspose import convtranspose_to_conv
 from .decompose import decompose
 from .find_levels import find_levels
+from .find_masks import find_masks
 from .find_norms import find_norms
 from .fold_affine import fold_affine
 from .fuse_clamp import fuse_clamp
@@ -31,6 +32,7 @@ PASSES: tuple[Pass, ...] = (
     lift_batch,
     old_softmax,
     find_norms,
+    find_masks,
     decompose,
     matmul_to_linear,
     batchnorm_to_affine,

@@ -122,9 +122,9 @@ def where(b: Builder) -> bool:
         return False
     m = b.net.constants[mask].astype(np.float32)
     if b.computed(x):
-        kept, other = b.add("Mul", [x, b.constant("mask", m)]), b.net.constants[y] * (1 - m)
+        kept, other = b.add("Mul", [x, b.constant("mask", m)]), np.where(m, np.float32(0), b.net.constants[y])
     else:
-        kept, other = b.add("Mul", [y, b.constant("mask", 1 - m)]), b.net.constants[x] * m
+        kept, other = b.add("Mul", [y, b.constant("mask", 1 - m)]), np.where(m, b.net.constants[x], np.float32(0))
     return b.done(b.add("Add", [kept, b.constant("other", other)]))
 
 
