@@ -154,13 +154,24 @@ def ratio(slow: Sample, fast: Sample) -> float:
     return float(np.median(np.divide(slow.seconds, fast.seconds)))
 
 
-def bits(isa: str, rounds: int = 11, seconds: float = 0.002) -> list[dict[str, Any]]:
+def countable(networks: Sequence[str]) -> dict[str, tuple[int, int, int, int]]:
+    """Size, C, O, kernel of convolutions to count bits in: of networks (see `made`), without strides, whose channels fill words; or SHAPES."""
+    found = {} if networks else dict(SHAPES)
+    for label, layer in made(networks).items() if networks else ():
+        o, kernel, c = layer.weights[0], layer.weights[1], layer.weights[-1]
+        size = layer.graph(np.zeros(layer.weights, np.int8)).inputs[0].shape[1]
+        if len(layer.weights) == 4 and c % 64 == 0 and not label.endswith("/2"):
+            found[label] = (size, c, o, kernel)
+    return found
+
+
+def bits(isa: str, networks: Sequence[str] = (), rounds: int = 11, seconds: float = 0.002) -> list[dict[str, Any]]:
     """Time of an int8 convolution and of the same one in 1 bit, and by planes of bits (w weight bits, a activation bits), with per cent of the
     popcount peak."""
     cap = "avx512vnni" if isa == "avx512bitalg" else isa
     peak = popcount_peak()
     pairs: list[tuple[str, str, int, Session, Session]] = []
-    for label, s in SHAPES.items():
+    for label, s in countable(networks).items():
         dense = Session(Model(_conv(s, _pruned((s[2], s[3], s[3], s[1]), 0, (1, 1)))), isa=cap)
         work = 2 * s[0] * s[0] * s[1] * s[2] * s[3] * s[3]
         pairs.append((label, "binary", work, dense, forced(_binary(s), "popcount", isa)))
@@ -191,7 +202,7 @@ def run(what: list[str], isa: str, networks: Sequence[str] = ()) -> dict[str, An
         if networks:
             result["networks"] = whole.totals(result["sparsity"])
     if "bits" in what:
-        result["bits"] = bits(isa)
+        result["bits"] = bits(isa, networks)
         result["from_memory"] = gemv.measure("avx512vnni" if isa == "avx512bitalg" else isa, 11, 0.01)
     return result
 

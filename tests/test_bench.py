@@ -256,6 +256,13 @@ def test_a_network_in_sparse_forms(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(row["planned_ms"] <= min(row["sparse_ms"], row["dense_ms"]) for row in found["networks"])
 
 
+def test_layers_to_count_bits_in() -> None:
+    found = lowbit.countable(["resnet50"])
+    assert found["resnet50: conv2d 1x56x56x64 * 256x1x1x64"] == (56, 64, 256, 1)
+    assert all(shape[1] % 64 == 0 for shape in found.values())
+    assert lowbit.countable([]) == lowbit.SHAPES
+
+
 def test_sums_over_a_network() -> None:
     """Layers count as often as the network has them; one without the form counts as dense."""
     row = {"network": "n", "format": "f", "share": 0.9, "least_ms": 1.0}
