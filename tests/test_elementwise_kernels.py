@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from elementwise_cases import BROADCASTS, DIMS, POOLS, Call, fill_broadcast, multiplier_shift, scalar_requant
-from intq.kernels import ref
+from intq.kernels import ref, ref_tflite
 from intq.kernels.table import Row, ffi
 from kernel_cases import ROUNDINGS, buffer, pointer, usable, values
 
@@ -216,6 +216,20 @@ def test_lut8(row: Row, count: int) -> None:
     p = ffi.new("intq_lut8 *", {"count": count})
     p.table = pointer("uint8_t *", table)
     check(Call(row, p, [x], (count,), np.uint8, -(-count // 4096)), ref.lut8(x, table))
+
+
+@rows("tfl_lut")
+@pytest.mark.parametrize("count", [1, 31, 33, 64, 65, 1000, 4097, 12289])
+@pytest.mark.parametrize("kinds", [(np.int8, np.int16), (np.int8, np.int32), (np.int16, np.int16), (np.uint8, np.int8)])
+def test_tfl_lut(row: Row, count: int, kinds: tuple[Any, Any]) -> None:
+    rng = np.random.default_rng(count)
+    entries = 256 ** np.dtype(kinds[0]).itemsize
+    x = np.resize(rng.permutation(entries), count).astype(np.dtype(f"u{np.dtype(kinds[0]).itemsize}")).view(kinds[0])
+    info = np.iinfo(kinds[1])
+    _, table = buffer(rng.integers(info.min, info.max + 1, entries).astype(kinds[1]))
+    p = ffi.new("intq_tfl_lut *", {"count": count, "x_size": x.itemsize, "y_size": table.itemsize})
+    p.table = pointer("uint8_t *", table)
+    check(Call(row, p, [x], (count,), kinds[1], -(-count // 4096)), ref_tflite.tfl_lut(x, table))
 
 
 @rows("lut8_channels")
