@@ -138,3 +138,24 @@ def test_refusals() -> None:
         convert(SqueezeExcite(), example_inputs=torch.zeros(1, 5, 16, 16), calibration=images())
     with pytest.raises(InputError, match="cannot convert a list"):
         convert([], calibration=images())
+
+
+class NewerOperators(nn.Module):
+    """Tracing knows neither `mT` nor RMSNorm; `torch.export` does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head, self.norm = nn.Linear(9, 5), nn.RMSNorm(5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.norm(self.head(x.flatten(2)[..., :9])).mT
+
+
+def test_the_second_exporter_takes_what_the_first_refuses(capfd: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnxscript")
+    torch.manual_seed(1)
+    module, x = NewerOperators().eval(), images()
+    model = convert(module, example_inputs=x[:1], calibration=x, recipe="fast")
+    assert decibels(module, x, model) > 25
+    assert "head" in {node.name for node in model.graph.nodes}
+    assert capfd.readouterr().out == ""  # PyTorch prints the graph that it could not export
