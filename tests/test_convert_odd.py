@@ -53,6 +53,35 @@ CASES = {
 }
 
 
+def drawn(*shape: int) -> np.ndarray:
+    """Without touching what `rand` gives the cases above and below."""
+    return np.random.default_rng(5).normal(size=shape).astype(np.float32)
+
+
+CASES |= {
+    "parts of a constant": (
+        [
+            NODE("Split", ["w", "sizes"], ["w1", "w2"], axis=0),
+            NODE("Transpose", ["w2"], ["w3"]),
+            NODE("MatMul", ["x", "w1"], ["a"]),
+            NODE("MatMul", ["x", "w3"], ["c"]),
+            NODE("Concat", ["a", "c"], ["y"], axis=-1),
+        ],
+        {"w": drawn(24, 12), "sizes": np.array([12, 12])},
+        17,
+    ),
+    "sums of products, a constant": ([NODE("Einsum", ["w", "x"], ["y"], equation="doc,nchi->nhdio")], {"w": drawn(2, 5, 8)}, 17),
+    "sums of products, two axes": ([NODE("Einsum", ["x", "w"], ["y"], equation="nchi,hio -> nco")], {"w": drawn(12, 12, 7)}, 17),
+    "products of two": ([NODE("Einsum", ["x", "x"], ["y"], equation="nchi,nchj->nicj")], {}, 17),
+    "products of two without sums": (
+        [NODE("Einsum", ["x", "z"], ["y"], equation="nchi,nj->njchi"), NODE("ReduceMean", ["x"], ["z"], axes=[1, 2], keepdims=0)][::-1],
+        {},
+        17,
+    ),
+    "a turned tensor": ([NODE("Einsum", ["x"], ["y"], equation="nchi->nihc")], {}, 17),
+}
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_one_operator(name: str) -> None:
     nodes, constants, opset = CASES[name]

@@ -52,10 +52,26 @@ def lower(net: Float, params: Mapping[str, QParam], weights: Mapping[str, QWeigh
     return ctx
 
 
+UNROLL = "unroll it into MatMul, Sigmoid and Tanh (in PyTorch: its steps in forward), or quantize it with TensorFlow Lite, whose int8 LSTM is taken"
+WAYS_OUT = {
+    "LSTM": UNROLL,
+    "GRU": UNROLL,
+    "RNN": UNROLL,
+    "Einsum": "write it with MatMul, Transpose and Reshape; products of two with every letter once in each, the batch first, are taken",
+    "NonMaxSuppression": "cut the model before it, and do it on the outputs",
+    "TopK": "cut the model before it, and do it on the outputs",
+    "GridSample": "use Resize, or sample outside of the model",
+    "Loop": "unroll it: export with fixed sizes",
+    "Scan": "unroll it: export with fixed sizes",
+    "If": "export one branch: constant conditions are folded",
+}
+
+
 def _lower_node(ctx: Context, node: Node) -> None:
     if node.op not in LOWERINGS or (node.domain not in ("", "com.microsoft")):
         known = f"{node.domain}." if node.domain else ""
-        raise Refused(f"the operator {known}{node.op} has no integer form here", "see `intq ops` for the operators that have one")
+        way_out = WAYS_OUT.get(node.op, "see `intq ops` for the operators that have one")
+        raise Refused(f"the operator {known}{node.op} has no integer form here", way_out)
     for name in ctx.net.activations(node):
         if name in ctx.net.values and not ctx.net.values[name].dtype.startswith("float"):
             raise Refused(f"its input {name!r} has dtype {ctx.net.values[name].dtype}", "only float tensors become int8")

@@ -13,6 +13,7 @@ import onnx_ir.passes.common as passes
 from onnxscript import optimizer
 
 from .ceil import settle_ceil
+from .parts import split_constants
 
 # Folding these would turn stored integer weights of an already quantized model into floats.
 KEEP = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"}
@@ -40,6 +41,7 @@ def clean(proto: onnx.ModelProto) -> onnx.ModelProto:
                 should_fold=lambda node: node.op_type not in KEEP,
             )
             passes.IdentityEliminationPass()(model)
+            split_constants(model)
             optimizer.remove_unused_nodes(model)
         passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
         passes.RemoveInitializersFromInputsPass()(model)

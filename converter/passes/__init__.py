@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..binary import binarize
 from ..ir import Float
-from . import normalize, pools  # noqa: F401  (they register rules)
+from . import einsum, normalize, pools  # noqa: F401  (they register rules)
 from .batchnorm import batchnorm_to_affine
 from .channelwise import channelwise_to_affine
 from .convtranspose import convtranspose_to_conv
