@@ -169,3 +169,14 @@ def test_masks_cost_no_precision(value: float, add: bool) -> None:
     with torch.no_grad():
         assert signal_to_noise(net(torch.from_numpy(x[32:])).numpy(), Session(model).run(x[32:])) > 27
     assert "mul" not in [node.attrs.op for node in model.graph.nodes]
+
+
+def test_queries_and_keys_are_cut_out_where_they_lie() -> None:
+    """Of what one layer gives for all three, each moves in runs of a head, and the product takes keys as rows."""
+    torch.manual_seed(3)
+    x = np.random.default_rng(0).normal(size=(4, 10, 32)).astype(np.float32)
+    graph = convert(exported(Permuted(), True), calibration=x, recipe="fast").graph
+    cuts = [node for node in graph.nodes if node.attrs.op == "slice"]
+    assert len(cuts) == 3
+    assert all(graph.of(cut.inputs[0]).shape == (1, 10, 3, 4, 8) for cut in cuts)
+    assert [node.attrs.adj_b for node in graph.nodes if node.attrs.op == "tfl_batch_matmul"] == [True, False]

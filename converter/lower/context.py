@@ -121,6 +121,11 @@ class Context:
         """Whether a computed value is stored with its axes in `order`, so that reading it so moves nothing."""
         return views.moves(self.view(name), order) == ((), ())
 
+    def in_runs(self, name: str, order: tuple[int, ...]) -> bool:
+        """Whether storing a computed value with its axes in `order` moves nothing, or runs of bytes, as its last axis stays the last."""
+        moved = views.moves(self.view(name), order)
+        return moved is not None and (not moved[1] or moved[1][-1] == len(moved[1]) - 1)
+
     def common_order(self, inputs: list[str], output: str) -> tuple[int, ...]:
         """An order of the axes that the computed inputs are stored in already where they agree; else the natural one."""
         natural, plain = self.natural(output), tuple(range(len(self.shape(output))))
@@ -141,7 +146,7 @@ class Context:
         key = (view, order, wanted)
         if key not in self._layouts:
             moved = views.moves(view, order)
-            if moved is None or self._too_many(moved[0]):  # bring it into the order of the source first, which every later order divides
+            if moved is None or self.too_many(moved[0]):  # bring it into the order of the source first, which every later order divides
                 view = self.materialise(view)
                 moved = views.moves(view, order)
                 if moved is None:
@@ -150,7 +155,7 @@ class Context:
             self._layouts[key] = self.reshape(self._transposed(view.tensor, factors, perm) if perm else view.tensor, wanted)
         return self._layouts[key]
 
-    def _too_many(self, factors: tuple[int, ...]) -> bool:
+    def too_many(self, factors: tuple[int, ...]) -> bool:
         """Whether a tensor has too few axes for all factors to be moved at once; a batch of 1 is an axis and no factor."""
         return len(factors) + (not self.net.whole) > AXES
 
@@ -163,7 +168,7 @@ class Context:
     def turned(self, view: View, axes: tuple[int, ...]) -> View:
         """The view with its axes permuted. Moves data first where an axis is no run of whole factors, or there would be too many to move at once."""
         found = views.transpose(view, axes)
-        if found is None or self._too_many(found.factors):
+        if found is None or self.too_many(found.factors):
             found = views.transpose(self.materialise(view), axes)
             assert found is not None, "a value stored in the order of its source has its axes as factors"
         return found

@@ -8,7 +8,9 @@ import numpy as np
 
 from ..ir import Array, Node
 from ..onnx.single import evaluate
+from . import view as views
 from .context import Context, Refused, lowers
+from .view import View
 
 
 @lowers("Concat")
@@ -35,6 +37,8 @@ def take(ctx: Context, node: Node, source: str, result: str, picks: dict[int, Ar
     """result = source with the given indices along the given axes: slices where they are regular, gathers where not."""
     shape = list(ctx.shape(source))
     order = ctx.common_order([source], source)
+    if not ctx.lies(source, order) and take_where_it_lies(ctx, source, result, picks):
+        return
     tensor = ctx.rescaled(ctx.stored(source, order), ctx.param(result))
     if 0 in picks and not ctx.net.whole and not np.array_equal(picks[0], np.arange(shape[0])):
         raise Refused("it selects within the batch", "keep the batch in axis 0")
@@ -57,6 +61,24 @@ def take(ctx: Context, node: Node, source: str, result: str, picks: dict[int, Ar
             tensor = gathered
     ctx.place(result, tensor, order, tuple(shape))
     ctx.result(result, ctx.view(result).reshape(ctx.shape(result)))
+
+
+def take_where_it_lies(ctx: Context, source: str, result: str, picks: dict[int, Array]) -> bool:
+    """A slice of the stored bytes, so that only what is taken moves into another order: along an axis that is a single factor of them."""
+    found = views.groups(ctx.view(source)) if len(picks) == 1 else None
+    ((axis, index), *_) = picks.items()
+    step = _step(index)
+    if found is None or len(found[1][axis]) != 1 or step is None or ctx.net.whole or ctx.too_many(found[0].factors):
+        return False
+    view, where = found[0], found[0].perm[found[1][axis][0]]
+    kept = [len(index) if i == where else size for i, size in enumerate(view.factors)]
+    tensor = ctx.reshape(ctx.rescaled(view.tensor, ctx.param(result)), (1, *view.factors))
+    cut = ctx.produce(result, (1, *kept))
+    begin, steps = ([at if i == where else default for i in range(len(kept))] for at, default in ((int(index[0]), 0), (step, 1)))
+    ctx.emit("slice", [tensor], cut, begin=(0, *begin), step=(1, *steps))
+    shape = tuple(len(index) if i == axis else size for i, size in enumerate(view.shape))
+    ctx.result(result, views.without_ones(View(cut, tuple(kept), view.perm, shape)).reshape(ctx.shape(result)))
+    return True
 
 
 def _step(index: Array) -> int | None:

@@ -34,6 +34,12 @@ def view_of(tensor: str, shape: tuple[int, ...], order: tuple[int, ...]) -> View
     return merge(View(tensor, tuple(shape[axis] for axis in kept), tuple(kept.index(axis) for axis in source), shape))
 
 
+def without_ones(view: View) -> View:
+    """The view with its factors of 1 left out, as they always are."""
+    kept = [i for i, size in enumerate(view.factors) if size != 1]
+    return merge(replace(view, factors=tuple(view.factors[i] for i in kept), perm=tuple(kept.index(p) for p in view.perm if p in kept)))
+
+
 def merge(view: View) -> View:
     """Join factors that are neighbours in both orders."""
     runs: list[list[int]] = []  # stored positions, grouped, in source order
