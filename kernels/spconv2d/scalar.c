@@ -13,7 +13,7 @@ static int is_zero(const intq_conv2d *c, int64_t k, int64_t o, int64_t width, in
 
 /* Of kernels with channels in the lanes: a unit's operands if pixels are read as they are, and its pixels; output pixels of a row that is worth
  * a unit. */
-enum { UNIT_BYTES = 12 << 10, UNIT_PIXELS = 192, MANY_PIXELS = 24 };
+enum { UNIT_BYTES = 12 << 10, L1_BYTES = 40 << 10, UNIT_PIXELS = 192, MANY_PIXELS = 24 };
 
 /* What every row needs to know but the weights: left operands `lda` apart, units, scratch. `lanes`: 16 channels are in the lanes of vectors. */
 static void plan(intq_spconv2d *p, int64_t width, int lanes) {
@@ -34,11 +34,15 @@ static void plan(intq_spconv2d *p, int64_t width, int lanes) {
         c->lda = c->c;
         p->pixels = UNIT_PIXELS;
         while (p->pixels > SP_ROWS && (p->pixels * c->c > UNIT_BYTES || p->pixels * (c->oc & -c->oc) > UNIT_PIXELS * 64)) p->pixels /= 2;
-        p->pixels += all % p->pixels == 1; /* one that is left over is better off with others */
+        if (p->pixels * c->c > L1_BYTES) p->pixels /= 2;
+        p->pixels += all % p->pixels == 1;
         p->units = (all + p->pixels - 1) / p->pixels;
         p->scratch_bytes = p->pixels * (SP_TILE * 4 + c->c) + 4 * INTQ_SLACK;
         return;
     }
+    if (p->pixels * c->lda > L1_BYTES) p->pixels /= 2;
+    p->pixels += all % p->pixels == 1; /* one that is left over is better off with others */
+    p->units = (all + p->pixels - 1) / p->pixels;
     if (c->kh * c->kw == 1) return;
     const int even = c->stride_h == 1 && c->stride_w == 1 && c->c % 4 == 0 && pitch <= SP_PITCH;
     if (!even && c->ow < MANY_PIXELS) return;
