@@ -71,6 +71,24 @@ def test_every_layer_agrees_with_onnxruntime(label: str, tmp_path: Path) -> None
     check_layers(path, X)
 
 
+@pytest.mark.parametrize("options", ["plain", "groups", "channels", "dilated"])
+def test_transposed_convolutions_keep_their_integers(options: str, tmp_path: Path) -> None:
+    """Whose phases have the scale of the output and the integers of the source, per tensor and per channel."""
+    more = {"group": 2} if options == "groups" else {"dilations": [2, 1]} if options == "dilated" else {}
+    nodes = [
+        h.make_node("ConvTranspose", ["x", "w", "b"], ["t"], strides=[2, 3], pads=[1, 0, 0, 1], name="t", **more),
+        h.make_node("Relu", ["t"], ["y"]),
+    ]
+    x = np.random.default_rng(6).normal(size=(8, 4, 9, 7)).astype(np.float32)
+    proto = build(nodes, {"x": ("N", 4, 9, 7)}, ["y"], 17, w=rand(4, 3, 4, 3) / 4, b=rand(6 if options == "groups" else 3))
+    path = quantize_qdq(proto, {"x": x}, tmp_path, per_channel=options == "channels")
+    model = convert(path)
+    wanted, found = run(onnx.load(path), {"x": x})[0], intq.Session(model).run(x)
+    steps = np.abs(found - wanted) / model.graph.of(model.graph.outputs[0].tensor).scale
+    assert steps.max() < 1.01
+    assert (steps < 0.01).mean() > 0.99
+
+
 def check_layers(path: Path, x: np.ndarray, share: float = 0.995) -> None:
     rows = agreement(path, convert(path), x, quantized_values(path, x))
     assert len(rows) >= 8

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from ...errors import UnsupportedError
-from ..ir import Array, Float, Node, Value
+from ..ir import Array, Float, Node, QuantizedConstant, Value
 
 MOST_PHASES = 2**16  # each becomes filters of its own
 
@@ -35,22 +35,28 @@ def _rewrite(net: Float, node: Node) -> list[Node]:
     stride, dilation = node.attrs.get("strides", [1] * rank), node.attrs.get("dilations", [1] * rank)
     if math.prod(stride) > MOST_PHASES:
         raise UnsupportedError(f"{node.name!r} (ConvTranspose): strides {list(stride)} have too many phases; way out: strides of at most 256")
-    weight = _dilate(weight, dilation)
-    begin = _begin(node, shape, out, list(weight.shape[2:]))
-    taps = [-(-k // s) for k, s in zip(weight.shape[2:], stride, strict=True)]
-    kernel = _phases(weight, groups, stride, taps)
+    wide = [(k - 1) * d + 1 for k, d in zip(weight.shape[2:], dilation, strict=True)]
+    begin = _begin(node, shape, out, wide)
+    taps = [-(-k // s) for k, s in zip(wide, stride, strict=True)]
+    kernel = _phases(_dilate(weight, dilation), groups, stride, taps)
     channels, phases = kernel.shape[:2]
     bias = net.constants[node.inputs[2]] if len(node.inputs) > 2 and node.inputs[2] else np.zeros(channels, np.float32)
     bias = np.repeat(bias[:, None], phases, axis=1)
-    if groups == 1:  # a phase's channels side by side, as in the result: rows are interleaved then, not channels
-        kernel, bias = kernel.swapaxes(0, 1), bias.T
-    kernel, bias = kernel.reshape(channels * phases, *kernel.shape[2:]), bias.reshape(-1)
+    kernel, bias = _rows(kernel, groups), _rows(bias, groups)
     # Phase p of block i is output s*i + p before cropping, for every block that an output kept lies in; outside the input there are zeros.
     blocks = [max(-(-(b + o) // s), size) for b, o, s, size in zip(begin, out[2:], stride, shape[2:], strict=True)]
     pads = [t - 1 for t in taps] + [n - size for n, size in zip(blocks, shape[2:], strict=True)]
     y = f"{node.output}/phases"
     net.values[y] = Value((shape[0], channels * phases, *blocks))
     inputs = [x, net.constant(f"{node.name}/weight", kernel.astype(np.float32)), net.constant(f"{node.name}/bias", bias.astype(np.float32))]
+    known = net.quantized.get(node.inputs[1])
+    if known is not None and (known.scale.size == 1 or (known.axis == 1 and groups == 1)) and len(set(known.zero_point.tolist())) == 1:
+        integers = _rows(_phases(_dilate(known.q.astype(np.int16) - int(known.zero_point[0]), dilation), groups, stride, taps), groups)
+        scale = known.scale if known.scale.size == 1 else _rows(np.repeat(known.scale[:, None], phases, axis=1), groups)
+        zero = known.zero_point[:1]
+        net.quantized[inputs[1]] = QuantizedConstant((integers + int(zero[0])).astype(np.int8), scale, zero, 0)
+    if node.output in net.pinned:
+        net.pinned[y] = net.pinned[node.output]
     attrs = {"kernel_shape": taps, "strides": [1] * rank, "dilations": [1] * rank, "pads": pads, "group": groups}
     nodes = [Node(node.name, "Conv", inputs, [y], attrs, clamp=node.clamp)]
     if phases > 1:
@@ -63,6 +69,12 @@ def _rewrite(net: Float, node: Node) -> list[Node]:
     else:
         nodes[-1].outputs = [node.output]
     return nodes
+
+
+def _rows(values: Array, groups: int) -> Array:
+    """[channels, phases, ...] as rows; with one group a phase's channels are neighbours, as in the result: rows are interleaved, not channels."""
+    turned = values.swapaxes(0, 1) if groups == 1 else values
+    return turned.reshape(-1, *values.shape[2:])
 
 
 def _dilate(weight: Array, dilation: list[int]) -> Array:
