@@ -146,11 +146,11 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """
     check_target(path)
     target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
-        target.write_bytes(data)
-        return
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
     try:
+        if target.exists() and not target.is_file():
+            target.write_bytes(data)
+            return
         with open(temporary, "xb") as file:
             file.write(data)
             file.flush()

@@ -234,7 +234,7 @@ class Session:
     def _named(self, x: Inputs) -> list[Any]:
         names = [p.name for p in self.model.inputs]
         if isinstance(x, Mapping):
-            if sorted(x) != sorted(names):
+            if set(x) != set(names):
                 raise InputError(f"inputs are named {names}, got {list(x)}")
             return [x[n] for n in names]
         if len(names) != 1:

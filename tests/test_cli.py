@@ -96,6 +96,7 @@ def test_messages(model: Path, tmp_path: Path) -> None:
     """They name the user's file, and the examples of a help text keep their lines."""
     assert intq("run", model, "-o", tmp_path / "none" / "y.npz", code=1) == f"intq run: {tmp_path / 'none'}: no such folder\n"
     assert intq("run", model, "-o", tmp_path, code=1) == f"intq run: {tmp_path}: Is a directory\n"
+    assert intq("run", model, "-o", "/dev/full", code=1) == "intq run: /dev/full: No space left on device\n"
     (tmp_path / "bad.intq").write_bytes(b"12345678")
     assert str(tmp_path / "bad.intq") in intq("inspect", tmp_path / "bad.intq", code=1)
     assert "\n    intq compare model.tflite --against litert\n" in intq("compare", "--help")

@@ -58,7 +58,7 @@ def test_quantized_and_zero_copy_agree_with_run() -> None:
 
 def test_arguments_are_checked() -> None:
     session = Session(MODEL)
-    wrong = (X[:, :2], X[0], "text", [[1.0]], {"y": X}, np.full_like(X, np.nan))
+    wrong = (X[:, :2], X[0], "text", [[1.0]], {"y": X}, {1: X, "x": X}, np.full_like(X, np.nan))
     for bad in wrong:
         with pytest.raises(InputError):
             session.run(bad)
