@@ -253,12 +253,13 @@ def calibrate(
     if rest and replay is not None:
         settings, bits = settings_of(net, recipe), activation_bits(net, recipe)
         wanted = {name: str(settings[name].calibrator) for name in rest}
+        strained = channels.strained(net, replay) if "guarded" in wanted.values() else frozenset()
         if recipe.budget and not net.pinned:
-            calibrator = Rivals(wanted, recipe.calibrator, ranges.ends(net))
+            calibrator = Rivals(wanted, recipe.calibrator, ranges.ends(net), strained)
         else:
             several = {name: CALIBRATORS[name]() for name in dict.fromkeys(wanted.values())}
             for each in several.values():
-                each.ends = ranges.ends(net)
+                each.ends, each.strained = ranges.ends(net), strained
             calibrator = Several(several, wanted)
         observe(net, replay, rest, calibrator, progress, picker)
         found.update((name, as_range(calibrator, name, bits[name])) for name in rest)

@@ -12,9 +12,10 @@ import onnx.helper as helper
 import pytest
 from intq import Session
 from intq.converter import convert
-from intq.converter.channels import restore, to_text
+from intq.converter.channels import restore, strained, to_text
 from intq.converter.channels.slots import Slots
 from intq.converter.compare import compare
+from intq.converter.data import Replay
 from intq.converter.onnx.emit import run, to_onnx
 from intq.converter.pipeline import prepare
 from intq.errors import InputError
@@ -145,13 +146,18 @@ def test_uneven_channels() -> None:
     assert min(row.isolated for row in better.layers) > 28
 
 
-def chain() -> tuple[onnx.ModelProto, Any]:
+def chain(seed: int = 2) -> tuple[onnx.ModelProto, Any]:
     """Two sums, of which only the second has a channel that reaches a hundred times farther than the others."""
-    wide, narrow = w(8, 8, 1, 1), w(3, 8, 1, 1)
+    rng = np.random.default_rng(seed)
+
+    def v(*shape: int) -> Any:
+        return rng.normal(size=shape).astype(np.float32)
+
+    wide, narrow = v(8, 8, 1, 1), v(3, 8, 1, 1)
     wide[1] *= 100
     narrow[:, 1] /= 100
     nodes = [conv("x w1", "a"), conv("a w2", "c"), node("Add", "a c", "s"), conv("s w3", "d"), node("Add", "s d", "t"), conv("t w9", "y")]
-    return model(nodes, {"w1": w(8, 4, 1, 1), "w2": w(8, 8, 1, 1), "w3": wide, "w9": narrow}), w(64, 4, 8, 8)
+    return model(nodes, {"w1": v(8, 4, 1, 1), "w2": v(8, 8, 1, 1), "w3": wide, "w9": narrow}), v(64, 4, 8, 8)
 
 
 def test_sums_of_a_chain_part() -> None:
@@ -197,3 +203,11 @@ def test_inputs_whose_squares_leave_float32() -> None:
         warnings.simplefilter("error")
         model = convert(str(folder / "digits.onnx"), calibration=data * np.float32(2.0**90), recipe="balanced")
     assert np.isfinite(Session(model).run(data * np.float32(2.0**90))).all()
+
+
+def test_what_a_rough_node_reads_is_strained() -> None:
+    proto, x = chain()
+    net, _ = prepare(proto, x)
+    found = strained(net, Replay(x, net.inputs))
+    assert "t" in found, "most of the noise of y"
+    assert not found & {"x", "a", "c"}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from intq.converter.calibrators import CALIBRATORS, Histogram
 from intq.converter.calibrators.entropy import divergence
+from intq.converter.calibrators.guarded import room
 from intq.converter.calibrators.histogram import SIDE
 from intq.converter.calibrators.mse import error
 from intq.converter.quantize import qparam
@@ -91,11 +92,24 @@ def test_the_mse_search_scores_by_the_real_error() -> None:
 
 
 def test_guarded_clips_less_than_mse_and_leaves_vectors_a_margin() -> None:
-    assert ranges_of("minmax", HEAVY)[1] > ranges_of("guarded", HEAVY.reshape(-1, 2, 1000))[1] > ranges_of("mse", HEAVY)[1]
+    guarded = ranges_of("guarded", HEAVY.reshape(-1, 2, 1000))[1] / room(len(HEAVY) // 2000)
+    assert ranges_of("minmax", HEAVY)[1] > guarded > ranges_of("mse", HEAVY)[1]
     assert ranges_of("guarded", HEAVY.reshape(-1, 2, 1000), bits=4) == ranges_of("mse", HEAVY, bits=4)
     pooled = RNG.normal(size=(32, 10, 1, 1)).astype(np.float32)
     assert ranges_of("guarded", *np.split(pooled, 4)) == pytest.approx((1.25 * pooled.min(), 1.25 * pooled.max()))
     assert ranges_of("guarded", np.abs(pooled)) == pytest.approx((0, 1.25 * np.abs(pooled).max()))
+
+
+def test_guarded_leaves_room_beside_images_that_are_not_strained() -> None:
+    even = np.random.default_rng(3).uniform(-1, 1, (32, 2, 1000)).astype(np.float32)
+    assert ranges_of("guarded", even) == pytest.approx((1.15 * even.min(), 1.15 * even.max()), rel=1e-3)  # 1 + 4.8 / 32
+    assert ranges_of("guarded", even[:4])[1] == pytest.approx(1.15 * even[:4].max(), rel=1e-3)
+    assert ranges_of("guarded", np.tile(even, (8, 1, 1)))[1] == pytest.approx((1 + 4.8 / 256) * even.max(), rel=1e-3)
+    for attribute in ("ends", "strained"):
+        calibrator = CALIBRATORS["guarded"]()
+        setattr(calibrator, attribute, frozenset({"x"}))
+        calibrator.observe("x", even)
+        assert calibrator.range("x") == pytest.approx((even.min(), even.max()), rel=1e-3)
 
 
 def test_entropy_clips_tails_and_spares_uniform_values() -> None:

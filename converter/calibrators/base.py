@@ -10,10 +10,11 @@ from ..ir import Array
 class Calibrator(abc.ABC):
     """Collects statistics per tensor name; its memory depends on the number of tensors, never on the number of samples.
 
-    `ends`: the tensors that are outputs of the network.
+    `ends`: the tensors that are outputs of the network; `strained`: those that have no precision to spare.
     """
 
     ends: frozenset[str] = frozenset()
+    strained: frozenset[str] = frozenset()
 
     @abc.abstractmethod
     def observe(self, name: str, array: Array) -> None:

@@ -19,6 +19,9 @@ from ..passes.equalize import per_input, store
 from .choose import TOO_MUCH, measure, scales
 from .rescale import between, copied, insert
 from .slots import STEPS, Slots
+from .strained import strained
+
+__all__ = ["from_text", "levelled", "per_channel", "restore", "strained", "to_text"]
 
 ZERO = ord("<")  # stands for 1
 PAYS = 0.5  # rescalings are worth theirs where they leave this share of what is more than enough

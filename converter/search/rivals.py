@@ -30,12 +30,12 @@ ROUNDINGS = ("gptq_cd", "adaround")  # by second order and by gradients: neither
 class Rivals(Calibrator):
     """`choice` names the calibrator of each tensor; those with the recipe's `own` one may change to another of METHODS."""
 
-    def __init__(self, choice: Mapping[str, str], own: str, ends: frozenset[str] = frozenset()) -> None:
+    def __init__(self, choice: Mapping[str, str], own: str, ends: frozenset[str] = frozenset(), strained: frozenset[str] = frozenset()) -> None:
         self.own, self._choice, self.ends = own, dict(choice), ends
         self._free = [name for name, method in choice.items() if method == own]
         self._all = {method: CALIBRATORS[method]() for method in dict.fromkeys((*METHODS, *choice.values(), own))}
         for one in self._all.values():
-            one.ends = ends
+            one.ends, one.strained = ends, strained
         sharing = [one for one in self._all.values() if isinstance(one, HistogramCalibrator) and type(one).observe is HistogramCalibrator.observe]
         for one in sharing[1:]:
             one.histograms = sharing[0].histograms
