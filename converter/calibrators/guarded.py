@@ -8,20 +8,23 @@ lose on the random networks of docs/coverage.md, few images and long tails, nor 
 
 A vector per sample (pooled features, gates) shows few values: the next input's often lie outside. It keeps all that it has shown and
 a margin of 1 + sqrt(2 / samples) beside it. A whole image has more values, but where its channels all reach equally far (`converter/channels`) the
-next image's largest lie outside too: its range gets 1 + ROOM / samples, unless it has no precision to spare (`strained`): on pictures that neither
-calibrated nor chose ROOM, Xception of docs/coverage.md gains 0.4 dB, on those of its table 1.1. The network's own outputs get no margin: what is
-cut off there misleads no later layer, and its steps are what the user sees.
+next image's largest lie outside too: an end of its range gets 1 + ROOM / samples, unless it is a bound (`bounded`) or the value has no precision to
+spare (`strained`). On pictures that neither calibrated nor chose ROOM, Xception of docs/coverage.md gains 0.4 dB by that, on those of its table 1.1.
+The network's own outputs get no margin: what is cut off there misleads no later layer, and its steps are what the user sees.
 """
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from ..ir import Array
 from .mse import Mse
 
 CLIPPED = 2048.0
 ROOM, LEAST = 4.8, 32  # with fewer samples no more
+SOME, MORE, BESIDE = 8, 4, 8  # values at an end that nothing lies beyond; times as many as in each of so many bins beside it
 
 
 def is_vector(shape: tuple[int, ...]) -> bool:
@@ -37,6 +40,12 @@ def margin(samples: int) -> float:
 def room(samples: int) -> float:
     """The same for what is no vector."""
     return 1 + ROOM / max(samples, LEAST)
+
+
+def bounded(counts: Array) -> bool:
+    """Whether more values lie at the first end of a histogram than beside it: a clamp, a grid or a saturated function has its end there."""
+    first = int(np.argmax(counts > 0))
+    return bool(counts[first] > max(SOME, MORE * counts[first + 1 : first + 1 + BESIDE].mean()))
 
 
 class Guarded(Mse):
@@ -61,5 +70,7 @@ class Guarded(Mse):
             beyond = 1.0 if name in self.ends else margin(self.samples[name])
             return beyond * min(found.low, 0.0), beyond * max(found.high, 0.0)
         low, high = self.search(found, bits, max(1.0, CLIPPED / self.samples[name]))
-        beyond = 1.0 if name in self.ends or name in self.strained else room(self.samples[name])
-        return beyond * low, beyond * high
+        if name in self.ends or name in self.strained:
+            return low, high
+        beyond = room(self.samples[name])
+        return low * (1.0 if bounded(found.counts) else beyond), high * (1.0 if bounded(found.counts[::-1]) else beyond)
