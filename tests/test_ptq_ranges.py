@@ -104,16 +104,16 @@ def test_guarded_keeps_bounds() -> None:
     clamped = np.clip(np.random.default_rng(4).normal(size=(32, 4, 500)), -9, 1).astype(np.float32)
     low, high = ranges_of("guarded", clamped)
     assert high == pytest.approx(1.0, rel=1e-3)
-    assert low == pytest.approx(1.15 * clamped.min(), rel=1e-3)
+    assert low == pytest.approx(1.125 * clamped.min(), rel=1e-3)
     grid = np.rint(np.clip(clamped, 0, 1) * 3) / np.float32(3)
     assert ranges_of("guarded", grid) == pytest.approx((0, 1), rel=1e-6)
 
 
 def test_guarded_leaves_room_beside_images_that_are_not_strained() -> None:
     even = np.random.default_rng(3).uniform(-1, 1, (32, 2, 1000)).astype(np.float32)
-    assert ranges_of("guarded", even) == pytest.approx((1.15 * even.min(), 1.15 * even.max()), rel=1e-3)  # 1 + 4.8 / 32
-    assert ranges_of("guarded", even[:4])[1] == pytest.approx(1.15 * even[:4].max(), rel=1e-3)
-    assert ranges_of("guarded", np.tile(even, (8, 1, 1)))[1] == pytest.approx((1 + 4.8 / 256) * even.max(), rel=1e-3)
+    assert ranges_of("guarded", even) == pytest.approx((1.125 * even.min(), 1.125 * even.max()), rel=1e-3)  # 1 + 4 / 32
+    assert ranges_of("guarded", even[:4])[1] == pytest.approx(1.125 * even[:4].max(), rel=1e-3)
+    assert ranges_of("guarded", np.tile(even, (8, 1, 1)))[1] == pytest.approx((1 + 4 / 256) * even.max(), rel=1e-3)
     for attribute in ("ends", "strained"):
         calibrator = CALIBRATORS["guarded"]()
         setattr(calibrator, attribute, frozenset({"x"}))

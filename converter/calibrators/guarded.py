@@ -23,7 +23,7 @@ from ..ir import Array
 from .mse import Mse
 
 CLIPPED = 2048.0
-ROOM, LEAST = 4.8, 32  # with fewer samples no more
+ROOM, LEAST = 4.0, 32  # with fewer samples no more
 SOME, MORE, BESIDE = 8, 4, 8  # values at an end that nothing lies beyond; times as many as in each of so many bins beside it
 
 
