@@ -14,8 +14,7 @@ from ..ranges import assign
 from .choose import ENOUGH, PARTS, Taps, measure, noise, slopes
 from .slots import Slots
 
-LARGER = 1.125**2  # how much the noise of a value grows with all the room that there is
-PRECISE = 10**-2.85 / LARGER  # noise to signal of a value that is little
+PRECISE = 10**-3.1  # noise to signal of a value that is little: 31 dB
 
 
 def strained(net: Float, replay: Replay) -> frozenset[str]:
